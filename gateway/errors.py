@@ -20,7 +20,7 @@ class GatewayError(Exception):
         message: str,
         *,
         status: int | None = None,
-        type: str | None = None,  # noqa: A002 - the wire's own word
+        type: str | None = None,
         code: str | None = None,
         param: str | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),
@@ -127,7 +127,7 @@ class ProviderError(GatewayError):
         provider: str,
         can_fall_back: bool = True,
         status: int | None = None,
-        type: str | None = None,  # noqa: A002
+        type: str | None = None,
         code: str | None = None,
         param: str | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),

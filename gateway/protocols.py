@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from gateway.types import Answer, Attempt, Call, Capability, Dialect, Outcome, Principal, Proceed, ProceedAttempt
+from gateway.types import (
+    Answer,
+    Attempt,
+    Call,
+    Capability,
+    Dialect,
+    Outcome,
+    Principal,
+    Proceed,
+    ProceedAttempt,
+)
 
 
 class Incoming(Protocol):

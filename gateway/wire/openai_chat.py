@@ -1,0 +1,241 @@
+"""OpenAI chat completions. https://platform.openai.com/docs/api-reference/chat."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.types import Call, Capability, Dialect, Usage
+from gateway.wire import openai_errors, sse
+from gateway.wire.dialect import Head, StreamFailed, WireError
+
+NOTHING: Final = Raw(b"")
+
+
+class _StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+class _Request(Struct):
+    model: str
+    messages: list[Raw]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+
+
+class _Details(Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached tokens
+
+
+class _Answer(Struct):
+    usage: _Usage | None = None
+
+
+class _Delta(Struct):
+    content: Raw = NOTHING
+    reasoning_content: Raw = NOTHING
+    tool_calls: Raw = NOTHING
+
+
+class _Choice(Struct):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Raw = NOTHING
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_options = msgspec.json.Decoder(dict[str, Any] | None).decode
+_encode = msgspec.json.encode
+
+
+class OpenAIChat:
+    """Chat completions, whole and streamed."""
+
+    name: Dialect = "openai.chat"
+    capability: Capability = "chat"
+    keep_alive = b": keep-alive\n\n"
+
+    def read(self, body: bytes) -> Head:
+        """Read model, stream and whether usage is to be shown."""
+        try:
+            request = _decode_request(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _complaint(error) from None
+        if not request.model:
+            raise InvalidRequest("You must provide a model parameter.", param="model")
+        if not request.messages:
+            raise InvalidRequest(
+                "Invalid 'messages': empty array. Expected an array with at least one message.",
+                param="messages",
+                code="empty_array",
+            )
+        options = request.stream_options
+        shows_usage = options is not None and bool(options.include_usage)
+        return Head(request.model, bool(request.stream), shows_usage)
+
+    def prepare(self, call: Call, model: str) -> bytes:
+        """Swap the model name and ask for usage, where the client's own bytes do not already do so."""
+        asks = call.stream and not call.shows_usage
+        if model == call.model and not asks:
+            return call.body
+        fields = _decode_fields(call.body)
+        fields["model"] = Raw(_encode(model))
+        if asks:
+            options: dict[str, Any] = _decode_options(fields.get("stream_options", b"null")) or {}
+            options["include_usage"] = True
+            fields["stream_options"] = Raw(_encode(options))
+        return _encode(fields)
+
+    def usage(self, body: bytes) -> Usage | None:
+        """Find usage in a chat completion."""
+        try:
+            return _usage(_decode_answer(body).usage)
+        except msgspec.ValidationError:
+            if not body.lstrip().startswith(b"{"):
+                raise WireError("the answer is not a JSON object") from None
+            return None  # unusual usage is no reason to withhold the answer; it will be estimated
+        except msgspec.DecodeError as error:
+            raise WireError(f"the answer is not valid JSON: {error}") from None
+
+    def estimate(self, call: Call, body: bytes) -> Usage:
+        """Estimate from the text of the request and of the answer."""
+        return _estimate(call, openai_errors.text_length(msgspec.json.decode(body).get("choices")))
+
+    def reader(self, call: Call) -> ChatReader:
+        """Make a reader that hides the usage event from clients that did not ask for it."""
+        return ChatReader(hides_usage=not call.shows_usage)
+
+    def error(self, error: GatewayError) -> bytes:
+        """Shape an error as OpenAI does."""
+        return openai_errors.error_body(error)
+
+    def error_event(self, error: GatewayError) -> bytes:
+        """Shape an error inside a stream: a data event with an `error` object, which OpenAI's SDKs raise."""
+        return sse.event(openai_errors.error_body(error))
+
+
+class ChatReader:
+    """Follows a stream of chat completion chunks."""
+
+    __slots__ = ("_characters", "_events", "_hides_usage", "_stopped", "finished", "usage")
+
+    def __init__(self, *, hides_usage: bool) -> None:
+        self._events = sse.EventSplitter()
+        self._hides_usage = hides_usage
+        self._characters = 0
+        self._stopped = False
+        self.usage: Usage | None = None
+        self.finished = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether a finish reason or `[DONE]` came: some providers leave out one or the other."""
+        return (self.finished or self._stopped) and not self._events.rest.strip()
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Check every event, take note of usage and end, and return what the client may see."""
+        data = self._events.feed(chunk)
+        if not data:
+            return data
+        events = data[:-2].split(b"\n\n")
+        hidden = [event for event in events if not self._shows(sse.payload(event))]
+        if hidden:
+            return b"".join(event + b"\n\n" for event in events if event not in hidden)
+        return data
+
+    def estimate(self, call: Call) -> Usage:
+        """Estimate from the text of the request and the characters that passed."""
+        return _estimate(call, self._characters)
+
+    def _shows(self, payload: bytes) -> bool:
+        if not payload:
+            return True
+        if payload == b"[DONE]":
+            self.finished = True
+            return True
+        try:
+            chunk = _decode_chunk(payload)
+        except msgspec.ValidationError as error:
+            if not payload.startswith(b"{"):
+                raise WireError(f"a streamed event is not a JSON object: {error}") from None
+            return True  # valid JSON of a shape we do not know: the client may
+        except msgspec.DecodeError as error:
+            raise WireError(f"a streamed event is not valid JSON: {error}") from None
+        if len(chunk.error) and bytes(chunk.error) != b"null":
+            raise _failed(bytes(chunk.error))
+        if chunk.usage is not None:
+            self.usage = _usage(chunk.usage) or self.usage
+        for choice in chunk.choices or ():
+            self._note(choice)
+        return bool(chunk.choices) or chunk.usage is None or not self._hides_usage
+
+    def _note(self, choice: _Choice) -> None:
+        delta = choice.delta
+        if delta is not None:
+            self._characters += len(delta.content) + len(delta.reasoning_content) + len(delta.tool_calls)
+        if choice.finish_reason is not None:
+            self._stopped = True
+
+
+def _complaint(error: Exception) -> InvalidRequest:
+    if isinstance(error, msgspec.DecodeError):
+        return openai_errors.bad_json(error)
+    return InvalidRequest("The request body is nested too deeply.", code="invalid_json")
+
+
+def _usage(usage: _Usage | None) -> Usage | None:
+    if usage is None or usage.prompt_tokens is None:
+        return None
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    cached = (prompt.cached_tokens if prompt else None) or usage.prompt_cache_hit_tokens or 0
+    return Usage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens or 0,
+        cached_read_tokens=cached,
+        reasoning_tokens=(completion.reasoning_tokens or 0) if completion else 0,
+    )
+
+
+def _estimate(call: Call, characters: int) -> Usage:
+    messages = msgspec.json.decode(call.body).get("messages")
+    return Usage(
+        prompt_tokens=openai_errors.estimated_tokens(openai_errors.text_length(messages)),
+        completion_tokens=openai_errors.estimated_tokens(characters),
+        estimated=True,
+    )
+
+
+def _failed(raw: bytes) -> StreamFailed:
+    fields = msgspec.json.decode(raw)
+    if not isinstance(fields, dict):
+        return StreamFailed(str(fields), type=None, code=None, status=None)
+    fields = cast("dict[str, Any]", fields)
+    code, status = fields.get("code"), fields.get("status")
+    if isinstance(code, int):
+        code, status = None, code
+    return StreamFailed(
+        str(fields.get("message") or "the provider reported an error in its stream"),
+        type=str(fields["type"]) if fields.get("type") else None,
+        code=str(code) if code else None,
+        status=status if isinstance(status, int) and 400 <= status <= 599 else None,  # noqa: PLR2004 - HTTP's error range
+    )

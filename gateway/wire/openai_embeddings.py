@@ -1,0 +1,93 @@
+"""OpenAI embeddings. https://platform.openai.com/docs/api-reference/embeddings."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.types import Call, Capability, Dialect, Usage
+from gateway.wire import openai_errors
+from gateway.wire.dialect import Head, StreamReader, WireError
+
+
+class _Request(Struct):
+    model: str
+    input: str | list[Raw]
+
+
+class _Usage(Struct):
+    prompt_tokens: int | None = None
+
+
+class _Answer(Struct):
+    usage: _Usage | None = None
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+class OpenAIEmbeddings:
+    """Embeddings, as floats or base64; never streamed."""
+
+    name: Dialect = "openai.embeddings"
+    capability: Capability = "embedding"
+    keep_alive = b""
+
+    def read(self, body: bytes) -> Head:
+        """Read the model."""
+        try:
+            request = _decode_request(body)
+        except msgspec.DecodeError as error:
+            raise openai_errors.bad_json(error) from None
+        if not request.model:
+            raise InvalidRequest("You must provide a model parameter.", param="model")
+        return Head(request.model)
+
+    def prepare(self, call: Call, model: str) -> bytes:
+        """Swap the model name where it differs."""
+        if model == call.model:
+            return call.body
+        fields = _decode_fields(call.body)
+        fields["model"] = Raw(msgspec.json.encode(model))
+        return msgspec.json.encode(fields)
+
+    def usage(self, body: bytes) -> Usage | None:
+        """Find usage in a list of embeddings."""
+        try:
+            usage = _decode_answer(body).usage
+        except msgspec.ValidationError:
+            if not body.lstrip().startswith(b"{"):
+                raise WireError("the answer is not a JSON object") from None
+            return None
+        except msgspec.DecodeError as error:
+            raise WireError(f"the answer is not valid JSON: {error}") from None
+        if usage is None or usage.prompt_tokens is None:
+            return None
+        return Usage(prompt_tokens=usage.prompt_tokens)
+
+    def estimate(self, call: Call, body: bytes) -> Usage:  # noqa: ARG002 - the answer holds no text
+        """Estimate from the text of the request; a list of token ids counts itself."""
+        given = msgspec.json.decode(call.body).get("input")
+        tokens = openai_errors.estimated_tokens(openai_errors.text_length(given)) or _leaves(given)
+        return Usage(prompt_tokens=tokens, estimated=True)
+
+    def reader(self, call: Call) -> StreamReader:
+        """Embeddings do not stream."""
+        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
+
+    def error(self, error: GatewayError) -> bytes:
+        """Shape an error as OpenAI does."""
+        return openai_errors.error_body(error)
+
+    def error_event(self, error: GatewayError) -> bytes:
+        """Embeddings do not stream, so an error is always a body."""
+        return openai_errors.error_body(error)
+
+
+def _leaves(value: Any) -> int:
+    return sum(map(_leaves, cast("list[Any]", value))) if isinstance(value, list) else 1

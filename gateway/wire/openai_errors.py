@@ -1,0 +1,56 @@
+"""The error shape of OpenAI's API, and of everything that is compatible with it.
+
+https://platform.openai.com/docs/guides/error-codes
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import msgspec
+
+from gateway.errors import GatewayError, InvalidRequest
+
+BINARY_FIELDS: Final = frozenset({"file_data", "data", "b64_json"})
+
+
+def error_body(error: GatewayError) -> bytes:
+    """Shape an error as `{"error": {"message", "type", "param", "code"}}`."""
+    fields = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    return msgspec.json.encode({"error": fields})
+
+
+def bad_json(error: msgspec.DecodeError) -> InvalidRequest:
+    """Turn a decoder's complaint into a 400 that names the field, where there is one."""
+    if not isinstance(error, msgspec.ValidationError):
+        return InvalidRequest(f"The request body is not valid JSON: {error}.", code="invalid_json")
+    problem, _, path = str(error).partition(" - at `$")
+    param = path.rstrip("`").removeprefix(".").partition("[")[0] or None
+    if "missing required field" in problem:
+        param = problem.rpartition("field `")[2].rstrip("`")
+        return InvalidRequest(
+            f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
+        )
+    where = f"'{param}'" if param else "the request body"
+    return InvalidRequest(f"Invalid type for {where}: {_lower(problem)}.", param=param, code="invalid_type")
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:].replace("`", "")
+
+
+def text_length(value: Any) -> int:
+    """Count the characters of text in a JSON value; data URLs and file contents count as little."""
+    if isinstance(value, str):
+        return len(value) if not value.startswith("data:") else 0
+    if isinstance(value, list):
+        return sum(map(text_length, cast("list[Any]", value)))
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return sum(text_length(item) for key, item in fields.items() if key not in BINARY_FIELDS)
+    return 0
+
+
+def estimated_tokens(characters: int) -> int:
+    """Estimate tokens from characters: four to one, the rule of thumb for English text."""
+    return -(-characters // 4)

@@ -1,0 +1,67 @@
+"""Server-sent events (WHATWG HTML, section 9.2), as far as a gateway needs them: cut a byte stream into whole events."""
+
+from __future__ import annotations
+
+from gateway.wire.dialect import WireError
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+
+
+class EventSplitter:
+    """Holds back the unfinished end of a stream, so that what it returns always consists of whole events.
+
+    Line ends become LF: the standard allows CR and CRLF, but then the end of an event depends on the next packet.
+    """
+
+    __slots__ = ("_carriage_return", "_rest")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._carriage_return = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return all whole events so far, each ending in an empty line; b"" when none is whole yet."""
+        if self._carriage_return or b"\r" in chunk:
+            chunk = self._line_feeds(chunk)
+        if not self._rest and chunk.endswith(b"\n\n"):
+            return chunk
+        data = self._rest + chunk
+        end = data.rfind(b"\n\n")
+        if end < 0:
+            if len(data) > MAX_EVENT_BYTES:
+                msg = f"a streamed event is longer than {MAX_EVENT_BYTES} bytes"
+                raise WireError(msg)
+            self._rest = data
+            return b""
+        self._rest = data[end + 2 :]
+        return data[: end + 2]
+
+    @property
+    def rest(self) -> bytes:
+        """The unfinished event at the end; the standard says to discard it when the stream ends."""
+        return self._rest
+
+    def _line_feeds(self, chunk: bytes) -> bytes:
+        if self._carriage_return and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+        # A final CR has already ended its line; if the next packet starts with LF, that LF belongs to it.
+        self._carriage_return = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def payload(event: bytes) -> bytes:
+    """Return the data of one event: its `data` lines joined by LF; b"" when it has none, as a comment."""
+    if event.startswith(b"data: ") and b"\n" not in event:
+        return event[6:]
+    lines: list[bytes] = []
+    for line in event.split(b"\n"):
+        name, colon, value = line.partition(b":")
+        if name == b"data":
+            lines.append(value[1:] if colon and value.startswith(b" ") else value)
+    return b"\n".join(lines)
+
+
+def event(data: bytes, name: str | None = None) -> bytes:
+    """Format one event; `data` holds no line ends."""
+    head = f"event: {name}\n".encode() if name else b""
+    return head + b"data: " + data + b"\n\n"
