@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from gateway.errors import GatewayError
 from gateway.types import (
     Answer,
     Attempt,
@@ -31,6 +32,41 @@ class Incoming(Protocol):
 
     async def body(self) -> bytes:
         """The whole body, within the configured limit; read once and kept."""
+        ...
+
+
+class Reply(Protocol):
+    """The way back to the client of one call, in the client's dialect."""
+
+    started: bool
+    """Whether anything was sent; after that, the status cannot change any more."""
+
+    async def whole(self, answer: Answer) -> None:
+        """Send an answer that is not streamed."""
+        ...
+
+    async def begin(self, answer: Answer) -> None:
+        """Send the head of a streamed answer, unless a sign of life has already sent one."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send whole events; waits while the client is slow, and does nothing once it has gone."""
+        ...
+
+    async def end(self) -> None:
+        """End a stream cleanly."""
+        ...
+
+    async def fail(self, error: GatewayError) -> None:
+        """Send an error: as a whole answer, or into a stream that has begun, which then does not end cleanly."""
+        ...
+
+    async def gone(self) -> None:
+        """Wait until the client has gone."""
+        ...
+
+    def keep_alive(self, seconds: float) -> None:
+        """Send a sign of life on a stream when nothing was sent for so many seconds."""
         ...
 
 

@@ -1,0 +1,5 @@
+"""From the model name that a client sends to the targets that are tried for it."""
+
+from gateway.routing.table import RoutingTable
+
+__all__ = ["RoutingTable"]

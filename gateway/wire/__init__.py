@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.wire.dialect import Head, StreamReader, Wire, WireError
+from gateway.wire.dialect import Head, StreamCut, StreamFailed, StreamReader, Wire, WireError
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.openai_embeddings import OpenAIEmbeddings
 
-__all__ = ["WIRES", "Head", "StreamReader", "Wire", "WireError"]
+__all__ = ["WIRES", "Head", "StreamCut", "StreamFailed", "StreamReader", "Wire", "WireError"]
 
 WIRES: Mapping[str, Wire] = MappingProxyType({wire.name: wire for wire in (OpenAIChat(), OpenAIEmbeddings())})
 """Every dialect the gateway speaks, by name."""

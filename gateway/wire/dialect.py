@@ -29,16 +29,15 @@ class StreamReader(Protocol):
     finished: bool
     """The provider said that it is done; nothing of value follows."""
 
-    @property
-    def complete(self) -> bool:
-        """Whether the answer is whole, though the provider may have left out its closing words."""
-        ...
-
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes as they came; return what the client may see now, in whole events (perhaps nothing).
 
         Raises `WireError` for malformed events and `StreamFailed` for an error the provider put into its stream.
         """
+        ...
+
+    def end(self) -> None:
+        """Note that the provider's stream is over. Raises `StreamCut` when the answer is not whole."""
         ...
 
     def estimate(self, call: Call) -> Usage:
@@ -81,6 +80,13 @@ class Wire(Protocol):
     def error_event(self, error: GatewayError) -> bytes:
         """Shape an error as an event inside a stream that has begun."""
         ...
+
+
+class StreamCut(WireError):
+    """The stream ended before the answer was whole, however politely the connection was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer broke off before it was complete")
 
 
 class StreamFailed(Exception):

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import openai_errors, sse
-from gateway.wire.dialect import Head, StreamFailed, WireError
+from gateway.wire.dialect import Head, StreamCut, StreamFailed, WireError
 
 NOTHING: Final = Raw(b"")
 
@@ -147,11 +147,6 @@ class ChatReader:
         self.usage: Usage | None = None
         self.finished = False
 
-    @property
-    def complete(self) -> bool:
-        """Whether a finish reason or `[DONE]` came: some providers leave out one or the other."""
-        return (self.finished or self._stopped) and not self._events.rest.strip()
-
     def feed(self, chunk: bytes) -> bytes:
         """Check every event, take note of usage and end, and return what the client may see."""
         data = self._events.feed(chunk)
@@ -162,6 +157,11 @@ class ChatReader:
         if hidden:
             return b"".join(event + b"\n\n" for event in events if event not in hidden)
         return data
+
+    def end(self) -> None:
+        """Accept a finish reason or `[DONE]` as the end: some providers leave out one or the other."""
+        if not (self.finished or self._stopped) or self._events.rest.strip():
+            raise StreamCut
 
     def estimate(self, call: Call) -> Usage:
         """Estimate from the text of the request and the characters that passed."""

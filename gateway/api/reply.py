@@ -1,0 +1,120 @@
+"""The way back over HTTP: ASGI messages in the client's dialect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from starlette.types import Receive, Send
+
+from gateway.errors import GatewayError
+from gateway.types import Answer, RawHeaders
+from gateway.wire import Wire
+
+STREAM_HEADERS: RawHeaders = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class HttpReply:
+    """Answers one HTTP request. Everything of a stream goes out at once, event by event."""
+
+    __slots__ = (
+        "_closed",
+        "_last_sent",
+        "_pulse",
+        "_receive",
+        "_send",
+        "_streams",
+        "_wire",
+        "_writing",
+        "started",
+    )
+
+    def __init__(self, wire: Wire, receive: Receive, send: Send) -> None:
+        self._wire = wire
+        self._receive = receive
+        self._send = send
+        self._closed = False
+        self._streams = False
+        self._writing = False
+        self._last_sent = time.monotonic()
+        self._pulse: asyncio.Task[None] | None = None
+        self.started = False
+
+    async def whole(self, answer: Answer) -> None:
+        """Send an answer that is not streamed."""
+        await self._whole(answer.status, answer.headers, answer.body)
+
+    async def begin(self, answer: Answer) -> None:
+        """Send the head of a stream, unless a sign of life has done so."""
+        if not self.started:
+            extra = [header for header in answer.headers if header[0] != b"content-type"]
+            await self._begin([*STREAM_HEADERS, *extra])
+
+    async def write(self, data: bytes) -> None:
+        """Send whole events; the server makes this wait while the client is slow."""
+        if self._closed:
+            return
+        if self._pulse is not None:
+            await self._pulse
+        self._writing = True
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._writing = False
+        self._last_sent = time.monotonic()
+
+    async def end(self) -> None:
+        """End a stream cleanly."""
+        if not self._closed:
+            if self._pulse is not None:
+                await self._pulse
+            self._closed = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def fail(self, error: GatewayError) -> None:
+        """Send an error. A stream that has begun gets it as an event and is then cut, for an end would look like success."""
+        if self._closed or error.status == 499:  # noqa: PLR2004 - nobody is there to read it
+            return
+        if self._pulse is not None:
+            await self._pulse
+        if not self.started:
+            headers = [(b"content-type", b"application/json"), *error.headers]
+            await self._whole(error.status, headers, self._wire.error(error))
+        elif self._streams:
+            await self.write(self._wire.error_event(error))
+            self._closed = True
+
+    async def gone(self) -> None:
+        """Wait until the client has gone; the body was read before, so nothing else can come."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._closed = True
+
+    def keep_alive(self, seconds: float) -> None:
+        """Send a sign of life when nothing was sent for so many seconds and nothing is being sent now."""
+        idle = time.monotonic() - self._last_sent
+        if idle >= seconds and not (self._closed or self._writing or self._pulse):
+            self._pulse = asyncio.get_running_loop().create_task(self._beat())
+
+    async def _beat(self) -> None:
+        try:
+            if not self.started:
+                await self._begin(STREAM_HEADERS)
+            await self._send({"type": "http.response.body", "body": self._wire.keep_alive, "more_body": True})
+            self._last_sent = time.monotonic()
+        finally:
+            self._pulse = None
+
+    async def _begin(self, headers: RawHeaders) -> None:
+        self.started = True
+        self._streams = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _whole(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        self.started = True
+        self._closed = True
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,122 @@
+"""The calls that are running now, and the one clock that watches over all of them.
+
+A watcher task or a timer for each call would cost more than most calls do; one tick every quarter second looks after
+them together: total timeout, signs of life on quiet streams, and clients that have gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from gateway.errors import CallTimeout, ClientGone, GatewayError
+from gateway.protocols import Reply
+from gateway.types import Call, Outcome
+from gateway.wire import StreamReader
+
+TICK_SECONDS = 0.25
+
+
+class Running:
+    """A call on its way, with everything that is known of it so far."""
+
+    __slots__ = (
+        "abort_reason",
+        "began",
+        "call",
+        "catalogue",
+        "first",
+        "opened",
+        "outcome",
+        "reader",
+        "reply",
+        "settled",
+        "task",
+        "watcher",
+    )
+
+    def __init__(self, call: Call, reply: Reply, task: asyncio.Task[object], began: float) -> None:
+        self.call = call
+        self.reply = reply
+        self.task = task
+        self.began = began
+        """Loop time."""
+        self.outcome = Outcome()
+        self.opened = False
+        """Whether the ledger holds an intent for it."""
+        self.settled = False
+        self.catalogue: str | None = None
+        """Of the provider that was last tried."""
+        self.reader: StreamReader | None = None
+        self.first = b""
+        """The first whole events of a stream, read before the target was settled on."""
+        self.abort_reason: GatewayError | None = None
+        self.watcher: asyncio.Task[None] | None = None
+
+    def abort(self, reason: GatewayError) -> None:
+        """Stop the call wherever it waits; the pipeline settles it with this reason."""
+        if self.abort_reason is None and not self.settled:
+            self.abort_reason = reason
+            self.task.cancel()
+
+
+class InFlight:
+    """All running calls of one gateway."""
+
+    def __init__(
+        self, *, on_disconnect: Literal["cancel", "drain"], total_seconds: float, keep_alive_seconds: float
+    ) -> None:
+        self._on_disconnect = on_disconnect
+        self._total = total_seconds
+        self._keep_alive = keep_alive_seconds
+        self._calls: dict[str, Running] = {}
+        self._ticking = False
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __getitem__(self, call_id: str) -> Running:
+        return self._calls[call_id]
+
+    def add(self, call: Call, reply: Reply) -> Running:
+        """Take in a call that the current task is going to run."""
+        task = asyncio.current_task()
+        assert task is not None
+        loop = task.get_loop()
+        running = Running(call, reply, task, loop.time())
+        self._calls[call.id] = running
+        if not self._ticking:
+            self._ticking = True
+            loop.call_later(TICK_SECONDS, self._tick, loop)
+        return running
+
+    def remove(self, running: Running) -> None:
+        """Let go of a call that has ended."""
+        del self._calls[running.call.id]
+        if running.watcher is not None:
+            running.watcher.cancel()
+
+    def abort_all(self, reason: GatewayError) -> None:
+        """Stop every running call."""
+        for running in list(self._calls.values()):
+            running.abort(reason)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._calls:
+            self._ticking = False
+            return
+        loop.call_later(TICK_SECONDS, self._tick, loop)
+        now = loop.time()
+        for running in list(self._calls.values()):
+            age = now - running.began
+            if age > self._total:
+                running.abort(CallTimeout(f"The call took longer than {self._total:g} seconds."))
+            elif running.watcher is None and age >= TICK_SECONDS:
+                running.watcher = loop.create_task(self._watch(running))
+            if running.call.stream and not running.settled:
+                running.reply.keep_alive(self._keep_alive)
+
+    async def _watch(self, running: Running) -> None:
+        await running.reply.gone()
+        if self._on_disconnect == "cancel":
+            running.abort(ClientGone("The client closed the connection."))

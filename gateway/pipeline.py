@@ -1,0 +1,239 @@
+"""The way of a call, readable from top to bottom.
+
+    interceptors (call) → plan → ledger.open → for each target: interceptors (attempt) → provider → relay → settle
+
+Authentication came before: a `Call` has its `Principal`. Whatever happens, a call that the ledger opened is settled once.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gateway.errors import GatewayError, PermissionDenied, ProviderError
+from gateway.inflight import InFlight, Running
+from gateway.ledger import Ledger, Pricing
+from gateway.protocols import AroundAttempt, AroundCall, OnFinished, Provider, Reply
+from gateway.routing import RoutingTable
+from gateway.types import Answer, Attempt, Call, Proceed, ProceedAttempt, Status, Target, Usage
+from gateway.wire import WIRES, StreamCut, StreamFailed, WireError
+
+log = logging.getLogger("gateway")
+
+CLIENTS_FAULT: Final = frozenset({400, 404, 413, 422})
+"""Statuses of a provider that another target would answer with as well."""
+
+
+class Pipeline:
+    """Runs calls. Everything it needs is fixed when the gateway is built."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        routing: RoutingTable,
+        pricing: Pricing,
+        providers: Mapping[str, Provider],
+        interceptors: Sequence[object],
+        inflight: InFlight,
+    ) -> None:
+        self._ledger = ledger
+        self._routing = routing
+        self._pricing = pricing
+        self._providers = providers
+        self._inflight = inflight
+        self._observers = tuple(i for i in interceptors if isinstance(i, OnFinished))
+        self._proceed: Proceed = self._attempts
+        for interceptor in reversed(interceptors):
+            if isinstance(interceptor, AroundCall):
+                self._proceed = functools.partial(interceptor.around_call, proceed=self._proceed)
+        self._proceed_attempt: ProceedAttempt = self._send
+        for interceptor in reversed(interceptors):
+            if isinstance(interceptor, AroundAttempt):
+                self._proceed_attempt = functools.partial(
+                    interceptor.around_attempt, proceed=self._proceed_attempt
+                )
+
+    async def run(self, call: Call, reply: Reply) -> None:
+        """Run one call to its end and answer the client. Raises nothing but cancellation from outside."""
+        running = self._inflight.add(call, reply)
+        try:
+            try:
+                answer = await self._answer(call)
+                if answer.stream is None:
+                    await self._relay_whole(running, answer)
+                else:
+                    await self._relay_stream(running, answer)
+            except BaseException as error:
+                failure = self._failure(running, error)
+                if failure is None:
+                    raise
+                await reply.fail(failure)
+        finally:
+            self._inflight.remove(running)
+
+    async def _answer(self, call: Call) -> Answer:
+        if not call.principal.may_use(call.model):
+            raise PermissionDenied(
+                f"This API key may not use the model '{call.model}'.", param="model", code="model_not_allowed"
+            )
+        return await self._proceed(call)
+
+    async def _attempts(self, call: Call) -> Answer:
+        """Try the targets in order, until one answers."""
+        running = self._inflight[call.id]
+        plan = self._routing.plan(call)
+        for target in plan:
+            self._pricing.check(self._providers[target.provider].catalogue, target.model, call.received_at)
+        await self._ledger.open(call)
+        running.opened = True
+        for target in plan[:-1]:
+            try:
+                return await self._attempt(running, target)
+            except ProviderError as error:
+                if not error.can_fall_back:
+                    raise
+                log.warning(
+                    "%s: %s failed, trying the next target: %s", call.id, target.provider, error.message
+                )
+        return await self._attempt(running, plan[-1])
+
+    async def _attempt(self, running: Running, target: Target) -> Answer:
+        call, outcome = running.call, running.outcome
+        outcome.attempts += 1
+        outcome.provider = target.provider
+        outcome.upstream_model = target.model
+        running.catalogue = self._providers[target.provider].catalogue
+        body = WIRES[call.dialect].prepare(call, target.model)
+        attempt = Attempt(call=call, target=target, number=outcome.attempts, body=body)
+        answer = await self._proceed_attempt(attempt)
+        try:
+            if answer.stream is None:
+                outcome.usage = self._usage(call, answer)
+            else:
+                running.reader = WIRES[call.dialect].reader(call)
+                running.first = await self._first_events(running, answer)
+        except BaseException as error:
+            _close(answer)
+            raise _as_provider_error(error, target.provider) from error
+        outcome.first_byte_at = time.time()
+        return answer
+
+    async def _send(self, attempt: Attempt) -> Answer:
+        return await self._providers[attempt.target.provider].send(attempt)
+
+    def _usage(self, call: Call, answer: Answer) -> Usage:
+        wire = WIRES[call.dialect]
+        return wire.usage(answer.body) or wire.estimate(call, answer.body)
+
+    async def _first_events(self, running: Running, answer: Answer) -> bytes:
+        """Return the first whole events that the client may see; b"" when the stream holds none."""
+        reader, stream = running.reader, answer.stream
+        assert reader is not None
+        assert stream is not None
+        async for chunk in stream:
+            data = reader.feed(chunk)
+            if data:
+                return data
+        reader.end()
+        return b""
+
+    async def _relay_whole(self, running: Running, answer: Answer) -> None:
+        running.outcome.http_status = answer.status
+        self._settle(running, "success")
+        await running.reply.whole(answer)
+
+    async def _relay_stream(self, running: Running, answer: Answer) -> None:
+        reply, reader, outcome = running.reply, running.reader, running.outcome
+        stream = answer.stream
+        assert reader is not None
+        assert stream is not None
+        outcome.http_status = answer.status
+        feed, write = reader.feed, reply.write
+        try:
+            await reply.begin(answer)
+            if running.first:
+                if reader.finished:
+                    self._settle(running, "success")
+                await write(running.first)
+                async for chunk in stream:
+                    data = feed(chunk)
+                    if data:
+                        # Settled before the client can see the end: a finished answer is always in the ledger.
+                        if reader.finished and not running.settled:
+                            self._settle(running, "success")
+                        await write(data)
+                reader.end()
+        except BaseException as error:
+            _close(answer)
+            # What breaks after the provider's last word takes nothing from the answer.
+            if not (reader.finished and isinstance(error, ProviderError)):
+                raise _as_provider_error(error, outcome.provider or "") from error
+        self._settle(running, "success")
+        await reply.end()
+
+    def _failure(self, running: Running, error: BaseException) -> GatewayError | None:
+        """Settle a call that did not succeed; return what to tell the client, None when nobody is to be told."""
+        outcome = running.outcome
+        told: GatewayError | None
+        if isinstance(error, GatewayError):
+            told = error
+        elif isinstance(error, Exception):
+            log.error("%s: internal error", running.call.id, exc_info=error)
+            told = GatewayError("The gateway failed to process this request.")
+        elif running.abort_reason is not None and running.task.uncancel() == 0:
+            told = running.abort_reason
+        else:
+            told = None
+        reason = told or GatewayError("The gateway was shut down.", status=499, code="shutdown")
+        outcome.error_code = reason.code or reason.type
+        outcome.error_message = reason.message
+        if outcome.http_status == 0:
+            outcome.http_status = reason.status
+        self._settle(running, "cancelled" if reason.status == 499 else "failed")  # noqa: PLR2004 - client gone
+        return told
+
+    def _settle(self, running: Running, status: Status) -> None:
+        """Write down the end of a call, once. Synchronous, so that no cancellation can come between."""
+        if running.settled:
+            return
+        running.settled = True
+        call, outcome = running.call, running.outcome
+        outcome.status = status
+        outcome.ended_at = time.time()
+        if outcome.usage is None and running.reader is not None:
+            outcome.usage = running.reader.usage or running.reader.estimate(call)
+        if running.opened:
+            if running.catalogue is not None:
+                self._pricing.apply(outcome, running.catalogue, call.received_at)
+            self._ledger.settle(call, outcome)
+        for observer in self._observers:
+            try:
+                observer.finished(call, outcome)
+            except Exception:
+                log.exception("%s: %s.finished failed", call.id, type(observer).__name__)
+
+
+def _close(answer: Answer) -> None:
+    if answer.close is not None:
+        answer.close()
+
+
+def _as_provider_error(error: BaseException, provider: str) -> BaseException:
+    """Say in the gateway's words what went wrong with a provider's answer; other errors stay as they are."""
+    if isinstance(error, WireError):
+        code = "upstream_cut" if isinstance(error, StreamCut) else "upstream_malformed"
+        return ProviderError(f"The provider '{provider}' failed: {error}.", provider=provider, code=code)
+    if isinstance(error, StreamFailed):
+        return ProviderError(
+            error.message,
+            provider=provider,
+            can_fall_back=error.status not in CLIENTS_FAULT,
+            status=error.status,
+            type=error.type,
+            code=error.code,
+        )
+    return error
