@@ -1,0 +1,65 @@
+"""Times as people type them: `30d`, `10m`, `2026-12-31`, `2026-12-31T18:00:00Z`."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+
+import click
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>[smhdw])")
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds of `90s`, `10m`, `1h`, `30d` or `2w`; None when the text is no duration."""
+    match = _DURATION.fullmatch(text.strip())
+    return None if match is None else float(match["count"]) * _UNITS[match["unit"]]
+
+
+def rfc3339(moment: float | None) -> str | None:
+    """Unix seconds as `2026-11-21T10:00:00Z`; None stays None."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class Duration(click.ParamType[float]):
+    """A span of time, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        seconds = seconds_of(str(value))
+        if seconds is None:
+            self.fail(f"{value!r} is not a duration: write it as 90s, 10m, 1h, 30d or 2w", param, ctx)
+        return seconds
+
+
+class Moment(click.ParamType[float]):
+    """A point in time, in Unix seconds: a date, a date and time (UTC unless it says otherwise), or a distance from now."""
+
+    name = "time"
+
+    def __init__(self, *, direction: int) -> None:
+        self._direction = direction
+        """1 when a distance leads into the future, -1 when it leads into the past."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        text = str(value)
+        if (seconds := seconds_of(text)) is not None:
+            return time.time() + self._direction * seconds
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(
+                f"{text!r} is not a time: write it as 30d, 12h, 2026-12-31 or 2026-12-31T18:00:00Z",
+                param,
+                ctx,
+            )
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,162 @@
+"""The keys of the database, held in memory and kept fresh by one task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.errors import Unavailable
+from gateway.store.keys import changes_since
+from gateway.types import Principal
+
+if TYPE_CHECKING:
+    import logging
+
+    from gateway.store import Database
+    from gateway.store.keys import ApiKey
+
+POLL_SECONDS = 0.4
+"""A change made elsewhere is seen after this time and one query: within a second."""
+
+LOOK_UP_SECONDS = 2.0
+"""How long a call with an unknown key waits for the database."""
+
+_REFRESH_SECONDS = 5.0
+_MAX_UNKNOWN = 10_000
+
+
+class Entry(NamedTuple):
+    """What a digest stands for."""
+
+    principal: Principal
+    until: float
+    """Unix seconds from which on the key is refused; infinity when it has no end."""
+    revoked: bool
+
+
+class Snapshot:
+    """All keys by digest. A key it does not hold is looked up by bringing the whole snapshot up to date.
+
+    So any number of calls with guessed keys share one cheap query at a time, and a new key works at once.
+    While the database is away the known keys go on working.
+    """
+
+    def __init__(self, database: Database, *, authenticator: str, log: logging.Logger) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        self._log = log
+        self.entries: dict[bytes, Entry] = {}
+        self._revision = 0
+        self._unknown: set[bytes] = set()
+        self._waiting: list[asyncio.Future[bool]] = []
+        self._asked = asyncio.Event()
+        self._away = False
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load all keys and begin to watch. Raises what the database raises."""
+        await self._refresh()
+        self._watch = asyncio.create_task(self._keep_fresh(), name="apikey: watch for changes")
+
+    async def stop(self) -> None:
+        """End the watch; whoever still waits is told that the gateway cannot know."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+            self._watch = None
+        self._answer(self._waiting, fresh=False)
+
+    async def look_up(self, digest: bytes) -> Entry | None:
+        """What the database says about a digest that `entries` does not hold; None when it is unknown there too.
+
+        Raises `Unavailable` when the database does not answer.
+        """
+        if digest in self._unknown:
+            return None
+        if self._away or not await self._ask():
+            raise Unavailable(
+                "The gateway cannot check this API key now, because its database does not answer.",
+                headers=[(b"retry-after", b"1")],
+            )
+        entry = self.entries.get(digest)
+        if entry is None:
+            if len(self._unknown) >= _MAX_UNKNOWN:
+                self._unknown.clear()
+            self._unknown.add(digest)
+        return entry
+
+    async def _ask(self) -> bool:
+        """Wait until a refresh that began after this moment is done; False when it failed or takes too long."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._asked.set()
+        try:
+            return await asyncio.wait_for(done, LOOK_UP_SECONDS)
+        except TimeoutError:
+            return False
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
+            self._asked.clear()
+            waiting, self._waiting = self._waiting, []
+            try:
+                async with asyncio.timeout(_REFRESH_SECONDS):
+                    await self._refresh()
+            except Exception as error:  # noqa: BLE001 - whatever the driver raises, the watch goes on
+                if not self._away:
+                    self._away = True
+                    self._log.error(
+                        "The API keys cannot be read from the database: known keys go on working, unknown ones "
+                        "get 503, changes wait. (%s: %s)",
+                        type(error).__name__,
+                        error,
+                    )
+            else:
+                self._answer(waiting, fresh=True)
+                if self._away:
+                    self._away = False
+                    self._log.warning("The API keys can be read from the database again.")
+            finally:
+                self._answer(waiting, fresh=False)
+
+    @staticmethod
+    def _answer(waiting: list[asyncio.Future[bool]], *, fresh: bool) -> None:
+        for done in waiting:
+            if not done.done():
+                done.set_result(fresh)
+
+    async def _refresh(self) -> None:
+        revision, changed = await changes_since(self._database, self._revision)
+        if revision == self._revision:
+            return
+        if revision < self._revision:  # another table than before: a restored backup, a new file
+            revision, changed = await changes_since(self._database, 0)
+            self.entries.clear()
+        for key in changed:
+            self.entries[key.digest] = self._entry_of(key)
+        self._unknown.clear()
+        self._revision = revision
+
+    def _entry_of(self, key: ApiKey) -> Entry:
+        return Entry(
+            Principal(
+                tenant=key.tenant,
+                authenticator=self._authenticator,
+                key=key.id,
+                key_name=key.name,
+                models=key.models,
+            ),
+            until=_end_of(key),
+            revoked=key.revoked_at is not None,
+        )
+
+
+def _end_of(key: ApiKey) -> float:
+    if key.revoked_at is not None:
+        return -math.inf
+    return math.inf if key.expires_at is None else key.expires_at
