@@ -21,11 +21,12 @@ from gateway.config import Config, proxies_from_environment
 from gateway.errors import GatewayError
 from gateway.ids import new_id
 from gateway.inflight import InFlight
-from gateway.ledger import Ledger, PriceBook, Pricing
+from gateway.ledger import Ledger, PriceBook, Pricing, flat_price
 from gateway.pipeline import Pipeline
 from gateway.plugin import Context, Plugin
 from gateway.registry import Registry
 from gateway.routing import RoutingTable
+from gateway.settings import ModelRoute
 from gateway.store import Database
 from gateway.types import Target
 from gateway.upstream import Client, Limits, Timeouts
@@ -46,7 +47,7 @@ class Gateway(Starlette):
     ) -> None:
         settings = config.settings
         self.config = config
-        self._database = Database(config.database_url)
+        self._database = Database(settings.database.reveal())
         self._client = _client(config)
         self._context = Context(client=self._client, database=self._database)
         self._context.workers = workers
@@ -67,15 +68,14 @@ class Gateway(Starlette):
             total_seconds=settings.timeouts.total,
             keep_alive_seconds=settings.keepalive_seconds,
         )
-        aliases = {
-            name: [Target(target.provider, target.model) for target in route.targets]
-            for name, route in config.models.items()
-        }
-        routing = RoutingTable(providers, aliases)
+        aliases = {name: _targets(route) for name, route in config.models.items()}
+        book = PriceBook.load(settings.prices.book)
+        models = {p.name: p.models or book.models(p.catalogue) for p in providers.values()}
+        routing = RoutingTable(providers, aliases, models)
         pipeline = Pipeline(
             ledger=self._ledger,
             routing=routing,
-            pricing=_pricing(config),
+            pricing=_pricing(config, book),
             providers=providers,
             interceptors=hooks.interceptors(),
             inflight=self._inflight,
@@ -113,12 +113,12 @@ class Gateway(Starlette):
         cls, path: str | Path, *, plugins: Sequence[type[Plugin[Any]]] = (), workers: int = 1
     ) -> Self:
         """Build from a `plugins.toml`. Raises `ConfigError` with everything that is wrong with it."""
-        return cls(Config.from_file(path), plugins=plugins, workers=workers)
+        return cls(Config.from_file(path, extra=plugins), plugins=plugins, workers=workers)
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any], *, plugins: Sequence[type[Plugin[Any]]] = ()) -> Self:
         """Build from a mapping of the same shape. `plugins` may hold classes that are not installed."""
-        return cls(Config.from_dict(config), plugins=plugins)
+        return cls(Config.from_dict(config, extra=plugins), plugins=plugins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection: number the request, and start first when no lifespan event has done so."""
@@ -170,7 +170,7 @@ class Gateway(Starlette):
         for task in self._transport_tasks:
             task.cancel()
         await asyncio.gather(*self._transport_tasks, return_exceptions=True)
-        await self._finish_running()
+        await self.finish(self.config.settings.drain_seconds)
         await self.registry.stop()
         await self._close()
         self._lifecycle.started = False
@@ -179,6 +179,11 @@ class Gateway(Starlette):
     def drain(self) -> None:
         """Be not ready from now on: running calls finish, new ones are refused with 503."""
         self._lifecycle.draining = True
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until no call is running; after so many seconds, stop those that still are."""
+        reason = GatewayError("The gateway was shut down.", status=503, code="shutdown")
+        await self._inflight.finish(seconds, reason)
 
     @property
     def running(self) -> int:
@@ -193,19 +198,15 @@ class Gateway(Starlette):
         transport = ASGITransport(app=self, raise_app_exceptions=False)
         return AsyncClient(transport=transport, base_url="http://gateway")
 
-    async def _finish_running(self) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.config.settings.drain_seconds
-        while self._inflight and loop.time() < deadline:
-            await asyncio.sleep(0.02)
-        if self._inflight:
-            self._inflight.abort_all(GatewayError("The gateway was shut down.", status=503, code="shutdown"))
-            await asyncio.sleep(0)
-
     async def _close(self) -> None:
         await self._ledger.stop()
         await self._client.close()
         await self._database.close()
+
+
+def _targets(route: ModelRoute) -> list[Target]:
+    in_order = sorted(route.targets, key=lambda target: target.tier)
+    return [Target(target.provider, target.model) for target in in_order]
 
 
 def _client(config: Config) -> Client:
@@ -223,11 +224,9 @@ def _client(config: Config) -> Client:
     )
 
 
-def _pricing(config: Config) -> Pricing:
+def _pricing(config: Config, book: PriceBook) -> Pricing:
     prices = config.settings.prices
-    return Pricing(
-        PriceBook.load(prices.book),
-        unknown=prices.unknown,
-        fallback_input=prices.fallback_input,
-        fallback_output=prices.fallback_output,
-    )
+    fallback = None
+    if prices.fallback_input is not None and prices.fallback_output is not None:
+        fallback = flat_price(prices.fallback_input, prices.fallback_output)
+    return Pricing(book, unknown=prices.unknown, fallback=fallback)

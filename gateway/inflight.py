@@ -71,6 +71,7 @@ class InFlight:
         self._keep_alive = keep_alive_seconds
         self._calls: dict[str, Running] = {}
         self._ticking = False
+        self._idle: asyncio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -93,13 +94,22 @@ class InFlight:
     def remove(self, running: Running) -> None:
         """Let go of a call that has ended."""
         del self._calls[running.call.id]
+        if self._idle is not None and not self._calls:
+            self._idle.set()
         if running.watcher is not None:
             running.watcher.cancel()
 
-    def abort_all(self, reason: GatewayError) -> None:
-        """Stop every running call."""
-        for running in list(self._calls.values()):
-            running.abort(reason)
+    async def finish(self, seconds: float, reason: GatewayError) -> None:
+        """Wait until every call has ended; after so many seconds, stop those that have not."""
+        if not self._calls:
+            return
+        self._idle = asyncio.Event()
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            for running in list(self._calls.values()):
+                running.abort(reason)
+            await self._idle.wait()
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._calls:

@@ -13,21 +13,28 @@ CACHE_SIZE = 4096
 
 
 class RoutingTable:
-    """Aliases from `[models.*]`, `provider/model` names, and bare names that a provider declares.
+    """Aliases from `[models.*]`, `provider/model` names, and bare names of models that a provider is known to have.
 
-    A plan is a tuple of targets in the order in which they are tried.
+    A plan is a tuple of targets in the order in which they are tried. `models` lists per provider what it is known
+    to have; of a bare name that several have, the first provider in the file gets the call.
     """
 
-    def __init__(self, providers: Mapping[str, Provider], aliases: Mapping[str, Sequence[Target]]) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        aliases: Mapping[str, Sequence[Target]],
+        models: Mapping[str, Sequence[str]],
+    ) -> None:
         self._providers = providers
+        self._models = models
         self._aliases = {
             name: tuple(target for target in targets if target.provider in providers)
             for name, targets in aliases.items()
         }
         self._bare: dict[str, Target] = {}
-        for provider in providers.values():
-            for model in provider.models:
-                self._bare.setdefault(model, Target(provider.name, model))
+        for provider in providers:
+            for model in models.get(provider, ()):
+                self._bare.setdefault(model, Target(provider, model))
         self._plans: dict[tuple[str, Capability], tuple[Target, ...]] = {}
 
     def plan(self, call: Call) -> tuple[Target, ...]:
@@ -45,8 +52,9 @@ class RoutingTable:
     def models(self, principal: Principal) -> list[ModelInfo]:
         """List the names that a principal may call: aliases first, then `provider/model`."""
         names = [ModelInfo(id=name, owned_by="gateway") for name, targets in self._aliases.items() if targets]
-        for provider in self._providers.values():
-            names += [ModelInfo(id=f"{provider.name}/{m}", owned_by=provider.name) for m in provider.models]
+        for provider in self._providers:
+            known = self._models.get(provider, ())
+            names += [ModelInfo(id=f"{provider}/{model}", owned_by=provider) for model in known]
         return [model for model in names if principal.may_use(model.id)]
 
     def model(self, name: str, principal: Principal) -> ModelInfo:
