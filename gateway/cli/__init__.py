@@ -1,0 +1,88 @@
+"""The command line `gateway`. Each command is a module of its own here, imported when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from gateway import __version__
+from gateway.cli.options import CommandLine, path_of, registry_of
+from gateway.errors import ConfigError, GatewayError
+
+COMMANDS: Mapping[str, str] = {
+    "serve": "Serve the gateway over HTTP.",
+    "check": "Check the config and the plugins.",
+    "init": "Write a starter plugins.toml.",
+    "plugins": "List the plugins in the order they run.",
+    "schema": "Print the JSON Schema of plugins.toml.",
+    "keys": "Create, list, revoke and rotate API keys.",
+    "calls": "List and show calls in the ledger.",
+    "db": "Upgrade and inspect the database.",
+    "new": "Start a plugin package of your own.",
+    "bench": "Measure the gateway on this machine.",
+}
+"""The gateway's own commands and what `gateway --help` says of them, without importing them."""
+
+
+class Commands(click.Group):
+    """The gateway's own commands, imported when used, and those of the plugins that the config enables."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *(command.name or "" for command in _plugin_commands(ctx))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            return getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name)
+        return next((command for command in _plugin_commands(ctx) if command.name == cmd_name), None)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+        try:
+            commands = _plugin_commands(ctx)
+        except GatewayError:
+            formatter.write_paragraph()
+            formatter.write_text(f"Commands of plugins are not shown: see gateway -c {path_of(ctx)} check")
+            return
+        if commands:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(
+                    [(command.name or "", command.get_short_help_str()) for command in commands]
+                )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for problem in error.problems:
+                click.echo(problem, err=True)
+            ctx.exit(2)
+        except GatewayError as error:
+            click.echo(f"gateway: {error.message}", err=True)
+            ctx.exit(1)
+
+
+def _plugin_commands(ctx: click.Context) -> tuple[click.Command, ...]:
+    if not path_of(ctx).exists():
+        return ()
+    return registry_of(ctx).facade.register_commands(taken=COMMANDS)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-c",
+    "--config",
+    metavar="FILE",
+    help="The config file.  [default: $GATEWAY_CONFIG, else plugins.toml]",
+)
+@click.version_option(__version__, prog_name="gateway")
+@click.pass_context
+def main(ctx: click.Context, config: str | None) -> None:
+    """An AI gateway: one endpoint in front of many providers, built from plugins.
+
+    `gateway init` writes a first config, `gateway keys create --name me` makes a key, `gateway serve` runs.
+    """
+    ctx.obj = CommandLine(config)
