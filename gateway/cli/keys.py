@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gateway.cli.options import database_of, json_option
 from gateway.cli.times import Duration, Moment, rfc3339
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from gateway.store.keys import ApiKey
 
 T = TypeVar("T")
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
 
 @click.group()
@@ -33,7 +32,7 @@ def keys() -> None:
 @click.option(
     "--expires", "expires_at", type=Moment(direction=1), help="When it ends: 30d, 12h or an ISO time."
 )
-@_as_json
+@json_option
 @click.pass_context
 def create(
     ctx: click.Context,
@@ -57,7 +56,7 @@ def create(
 
 @keys.command("list")
 @click.option("--all", "with_inactive", is_flag=True, help="Also those that are expired or revoked.")
-@_as_json
+@json_option
 @click.pass_context
 def list_(ctx: click.Context, with_inactive: bool, as_json: bool) -> None:
     """List keys, oldest first. With --json one object per line."""
@@ -99,7 +98,7 @@ def revoke(ctx: click.Context, key: str) -> None:
     default=0.0,
     help="How long the old secret goes on working: 10m, 1h. Default: not at all.",
 )
-@_as_json
+@json_option
 @click.pass_context
 def rotate(ctx: click.Context, key: str, overlap_seconds: float, as_json: bool) -> None:
     """Replace the secret of a key and show the new one, once. ID may be the beginning of an id, or the name.
@@ -133,7 +132,6 @@ def ensure(ctx: click.Context, name: str) -> None:
 
 def _on_database(ctx: click.Context, work: Callable[[Database], Awaitable[T]]) -> T:
     """Run `work` on the configured database, brought up to date first."""
-    from gateway.cli.options import database_of
     from gateway.store.migrate import needs_upgrade, upgrade
 
     async def run() -> T:

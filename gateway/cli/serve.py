@@ -1,0 +1,120 @@
+"""`gateway serve`: run the gateway on uvicorn."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.options import config_of, path_of
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8080,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="How many processes serve."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    default="info",
+    show_default=True,
+    help="The least that is logged.",
+)
+@click.pass_context
+def serve(ctx: click.Context, host: str, port: int, workers: int, log_level: str) -> None:
+    """Serve the gateway over HTTP.
+
+    SIGTERM or Ctrl-C lets running calls finish, flushes the ledger and exits with 0; a second one does not wait.
+    """
+    _log_to_stderr(log_level)
+    config = config_of(ctx)
+    family, address = _resolve(host, port)
+    if not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback:
+        _refuse_without_auth(config, host)
+    if workers > 1 and not hasattr(os, "fork"):
+        raise click.UsageError("--workers needs a system that can fork; run several gateways instead.")
+
+    # From here on nothing can be wrong with the command line, so the slow imports begin.
+    from gateway.app import Gateway
+    from gateway.cli.banner import show_banner
+    from gateway.cli.server import Server
+
+    gateway = Gateway(config, workers=workers)
+    listener = _bind(family, address)
+    bound = listener.getsockname()[1]
+    url = f"http://[{address[0]}]:{bound}" if family == socket.AF_INET6 else f"http://{host}:{bound}"
+
+    def on_ready() -> None:
+        show_banner(gateway, url=url, config=path_of(ctx), workers=workers)
+
+    if workers == 1:
+        Server(gateway, on_ready=on_ready).run(sockets=[listener])
+        return
+
+    from gateway.cli.workers import Supervisor
+
+    def build() -> Gateway:
+        return Gateway(config, workers=workers)
+
+    ctx.exit(Supervisor(workers, build=build, listener=listener, on_ready=on_ready).run())
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
+    )
+    logging.getLogger("uvicorn").setLevel(logging.DEBUG if level == "debug" else logging.ERROR)
+    logging.getLogger("gateway.registry").setLevel(logging.ERROR)  # the banner tells what is skipped
+
+
+def _refuse_without_auth(config: Config, host: str) -> None:
+    if not any(table.kind == "auth" for table in config.plugins):
+        raise click.UsageError(
+            f"--host {host} would let anyone who reaches this machine call your providers: the config has no auth "
+            "plugin. Add a table [auth.apikey], or listen on 127.0.0.1."
+        )
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise click.UsageError(f"--host {host}: {error.strerror or error}.") from error
+    family, _, _, _, address = found[0]
+    return family, address
+
+
+def _bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    """Take the port. Nobody is served before a worker listens on it."""
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        where = f"{address[0]} port {address[1]}"
+        if error.errno == errno.EADDRINUSE:
+            raise click.ClickException(
+                f"{where} is taken by another program; choose one with --port."
+            ) from error
+        raise click.ClickException(f"cannot listen on {where}: {error.strerror}.") from error
+    return listener

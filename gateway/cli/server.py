@@ -1,0 +1,114 @@
+"""A uvicorn server that runs one gateway: starts it, and on a signal lets its calls finish before it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Generator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and balancers keep an idle connection, so that none is closed just as it is used again."""
+
+_LAST_BYTES_SECONDS = 5
+"""How long complete answers may take to leave once no call is running."""
+
+
+class Server(uvicorn.Server):
+    """Serves one gateway on a listening socket, in this process.
+
+    The first SIGTERM or SIGINT makes the gateway not ready at once. Connections are still accepted, and new calls
+    refused with 503, until the running calls have ended or `drain_seconds` are over; then everything is closed and
+    the ledger flushed. A second signal cuts the running calls off. Unlike uvicorn, it then ends normally.
+    """
+
+    def __init__(self, gateway: Gateway, *, on_ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                gateway,
+                loop="auto",
+                http="httptools",
+                ws="none",
+                lifespan="off",  # started and stopped below, so that errors reach the command as they are
+                interface="asgi3",
+                access_log=False,
+                log_config=None,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_LAST_BYTES_SECONDS,
+            )
+        )
+        self._gateway = gateway
+        self._on_ready = on_ready
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._cut_off = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the gateway, then listen. Raises what the gateway's start raises."""
+        self._loop = asyncio.get_running_loop()
+        await self._gateway.startup()
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the running calls finish, stop listening, stop the gateway."""
+        self._gateway.drain()
+        await self._finish_calls()
+        await super().shutdown(sockets)
+        await self._gateway.shutdown()
+
+    async def _finish_calls(self) -> None:
+        seconds = self._gateway.config.settings.drain_seconds
+        waits = [
+            asyncio.ensure_future(self._gateway.finish(seconds)),
+            asyncio.ensure_future(self._cut_off.wait()),
+        ]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
+        await self._gateway.finish(0)
+
+    def leave(self) -> None:
+        """Begin to stop: not ready from now on. Callable from a signal handler."""
+        self.should_exit = True
+        self._gateway.drain()
+
+    def cut_off(self) -> None:
+        """Stop without waiting for the running calls. Callable from a signal handler."""
+        self.leave()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cut_off.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal: the first one stops gently, the next one at once."""
+        del sig, frame
+        if self.should_exit:
+            self.cut_off()
+        else:
+            self.leave()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Listen to signals while the server runs; unlike uvicorn's, they are not raised again afterwards."""
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
