@@ -1,0 +1,8 @@
+"""The gateway's database, and the journal that writes to it."""
+
+from __future__ import annotations
+
+from gateway.store.database import Database
+from gateway.store.writes import Add, Guard, Insert, Statement, Transition, Unit, Write
+
+__all__ = ["Add", "Database", "Guard", "Insert", "Statement", "Transition", "Unit", "Write"]

@@ -61,6 +61,7 @@ workers = Table(
     Column("process_start", String(40), nullable=False, comment="tells a reused pid from the old process"),
     Column("started_at", Float(53), nullable=False),
     Column("heartbeat_at", Float(53), nullable=False),
+    comment="the lease of each running worker on its open calls",
 )
 
 model_calls = Table(
@@ -96,7 +97,18 @@ model_calls = Table(
     Column("cost", BigInteger, nullable=True),
     Column("error_code", String(60), nullable=True),
     Column("error_message", Text, nullable=True),
-    Index("model_calls_open", "worker", sqlite_where=text("status = 'processing'"), postgresql_where=text("status = 'processing'")),
+    Index(
+        "model_calls_client_request",
+        "client_request_id",
+        sqlite_where=text("client_request_id IS NOT NULL"),
+        postgresql_where=text("client_request_id IS NOT NULL"),
+    ),
+    Index(
+        "model_calls_open",
+        "worker",
+        sqlite_where=text("status = 'processing'"),
+        postgresql_where=text("status = 'processing'"),
+    ),
 )
 
 usage_buckets = Table(
@@ -123,7 +135,14 @@ outbox = Table(
     Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("sink", String(100), nullable=False),
     Column("call", String(40), nullable=False),
-    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
-    Column("not_before", Float(53), nullable=False),
-    Index("outbox_due", "sink", "position"),
+    Index("outbox_sink", "sink", "position"),
+    comment="settled calls that a sink has not yet taken; deleted once it has",
+)
+
+sink_leases = Table(
+    "sink_leases",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("worker", String(40), nullable=False, comment="who delivers to the sink at present"),
+    Column("leased_until", Float(53), nullable=False),
 )

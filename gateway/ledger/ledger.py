@@ -1,0 +1,153 @@
+"""The ledger: every call is written down before its provider hears of it, and settled exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from gateway.errors import ConfigError, Unavailable
+from gateway.ledger.recovery import Recovery
+from gateway.ledger.rows import (
+    COUNT,
+    OPEN,
+    RECORD,
+    SEND,
+    SETTLE,
+    bounded,
+    bucket_values,
+    call_values,
+    outcome_values,
+)
+from gateway.ledger.worker import Worker
+from gateway.protocols import Billing, Sink
+from gateway.store import Database, Write
+from gateway.store.journal import Journal
+from gateway.types import Call, Outcome
+
+log = logging.getLogger("gateway.ledger")
+
+
+class Ledger:
+    """Opens and settles calls. Belongs to the event loop that started it.
+
+    With durability "intent" a call is durable before `open` returns; with "settle" nothing is written before a call
+    ends, and the death of the process forgets the calls it was running.
+
+    Raises `ConfigError` when billing is to work without intents: a hold that nobody remembers is never released.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        durability: Literal["intent", "settle"] = "intent",
+        billing: Sequence[Billing] = (),
+        sinks: Sequence[Sink] = (),
+    ) -> None:
+        if billing and durability != "intent":
+            raise ConfigError(['gateway.durability: billing needs "intent"'])
+        self._database = database
+        self._intent = durability == "intent"
+        self._billing = tuple(billing)
+        self._sinks = tuple(sinks)
+        self._worker = Worker.this_process()
+        self._journal = Journal(database)
+        self._recovery = Recovery(database, self._journal, self._worker, self._settle_opened)
+        self._send_to = tuple(sink.name for sink in sinks)
+
+    @property
+    def away(self) -> bool:
+        """Whether the database takes no writes at present."""
+        return self._journal.away
+
+    async def start(self) -> None:
+        """Register this worker, settle what dead ones left behind, and begin to accept calls.
+
+        Raises `Unavailable` when the database does not take writes.
+        """
+        await self._journal.start()
+        try:
+            await self._recovery.start()
+        except BaseException:
+            await self._journal.stop(0)
+            raise
+
+    async def stop(self, timeout: float = 10.0) -> int:  # noqa: ASYNC109 - what is left at its end is counted, not raised
+        """Write what is left, for at most `timeout` seconds; return how many settlements were lost."""
+        deadline = time.monotonic() + timeout
+        await self._recovery.stop()
+        lost = await self._journal.stop(deadline - time.monotonic())
+        await self._recovery.leave()
+        return lost
+
+    async def open(self, call: Call) -> None:
+        """Write the intent of a call down, together with what billing holds for it.
+
+        Raises `Unavailable` when that cannot be made durable, and the refusal of a billing plugin. In both cases the
+        call must not be sent, and is not to be settled.
+        """
+        if not self._intent:
+            return None
+        then: tuple[Write, ...] = ()
+        for billing in self._billing:
+            then += tuple(billing.on_open(call))
+        intent = Write(OPEN, (*call_values(call, self._worker.id), "processing"), then)
+        durable = self._journal.submit((intent,))
+        if durable.done():  # turned away at the door: nothing was written
+            return durable.result()
+        try:
+            await durable
+        except asyncio.CancelledError:
+            self._abandon(call, "cancelled", 499)
+            raise
+        except Unavailable:
+            self._abandon(call, "failed", 503)
+            raise
+
+    def _abandon(self, call: Call, status: Literal["cancelled", "failed"], http_status: int) -> None:
+        """Settle an intent of which nobody knows whether it was written; if it was not, nothing happens."""
+        if self._journal.accepts:
+            message = "The call was given up before it was durable."
+            outcome = Outcome(status=status, http_status=http_status, ended_at=time.time())
+            outcome.error_code, outcome.error_message = "not_opened", message
+            self.settle(call, outcome)
+
+    def settle(self, call: Call, outcome: Outcome) -> None:
+        """Write the end of a call down. Never waits and never raises; a second settlement changes nothing."""
+        try:
+            settlement = self._settle_opened if self._intent else self._record
+            self._journal.submit_nowait((settlement(call, outcome),))
+        except Exception:
+            log.exception("%s: cannot be settled: %r", call.id, outcome)
+
+    def _settle_opened(self, call: Call, outcome: Outcome) -> Write:
+        usage, cost = bounded(outcome.usage, outcome.cost)
+        values = (*outcome_values(outcome, usage, cost), call.id)
+        return Write(SETTLE, values, self._consequences(call, outcome, usage, cost))
+
+    def _record(self, call: Call, outcome: Outcome) -> Write:
+        usage, cost = bounded(outcome.usage, outcome.cost)
+        values = (*call_values(call, self._worker.id), *outcome_values(outcome, usage, cost))
+        return Write(RECORD, values, self._consequences(call, outcome, usage, cost))
+
+    def _consequences(
+        self, call: Call, outcome: Outcome, usage: tuple[int, ...] | None, cost: int | None
+    ) -> tuple[Write, ...]:
+        """What happens with a settlement, and only if it is the first."""
+        count = Write(COUNT, bucket_values(call, outcome, usage, cost))
+        if not self._send_to and not self._billing:
+            return (count,)
+        then = [count, *(Write(SEND, (sink, call.id)) for sink in self._send_to)]
+        for billing in self._billing:
+            then += self._billed(billing, call, outcome)
+        return tuple(then)
+
+    def _billed(self, billing: Billing, call: Call, outcome: Outcome) -> Sequence[Any]:
+        try:
+            return billing.on_settle(call, outcome)
+        except Exception:
+            log.exception("%s: %s.on_settle failed", call.id, type(billing).__name__)
+            return ()

@@ -1,0 +1,262 @@
+"""The journal: many small units of writes, committed together.
+
+Units wait in a queue. Whenever the writer is free it takes all that are there and commits them in one transaction, so
+an idle gateway commits at once and a busy one pays for one commit many times shared. No timer holds anything back.
+
+Two kinds of submitters: those who wait (`submit`) are told of success, refusal, or after a bounded time that the
+database is away; what nobody waits for (`submit_nowait`) is kept and tried again until it is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+
+from gateway.errors import GatewayError, Unavailable
+from gateway.store.backend import Away, Backend, Unwritable
+from gateway.store.database import Database
+from gateway.store.writes import Unit, describe
+
+log = logging.getLogger("gateway.journal")
+
+_BATCH = 1000
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_PATROL = 0.25
+
+
+class _Entry:
+    __slots__ = ("deadline", "unit", "waiter")
+
+    def __init__(self, unit: Unit, waiter: asyncio.Future[None] | None, deadline: float) -> None:
+        self.unit = unit
+        self.waiter = waiter
+        self.deadline = deadline
+
+
+class Journal:
+    """Writes units to the database, in the order they were submitted. Belongs to one event loop.
+
+    `patience` is how many seconds a waiting submitter waits at most, `capacity` how many units are kept at most.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        patience: float = 5.0,
+        capacity: int = 100_000,
+        committed: Callable[[], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._patience = patience
+        self._capacity = capacity
+        self._committed = committed
+        self._queue: list[_Entry] = []
+        self._batch: list[_Entry] = []
+        self._away_since: float | None = None
+        self._accepting = False
+        self._stopping = asyncio.Event()
+        self._filled = asyncio.Event()
+        self._patrol: asyncio.TimerHandle | None = None
+        self._lost = 0
+
+    async def start(self) -> None:
+        """Begin to write. Opens the connection with the first unit."""
+        self._loop = asyncio.get_running_loop()
+        self._backend = _backend(self._database)
+        self._accepting = True
+        self._task = self._loop.create_task(self._run(), name="gateway journal")
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it was started and not yet stopped."""
+        return self._accepting
+
+    @property
+    def away(self) -> bool:
+        """Whether the last attempt to write found the database away."""
+        return self._away_since is not None
+
+    def submit(self, unit: Unit) -> asyncio.Future[None]:
+        """Write a unit; the future is done when it is durable.
+
+        It fails with `Unavailable` when that takes too long, and with the refusal when a guard of the unit refuses.
+        In the first case, as when the future is cancelled, the unit may still have been written.
+        """
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        now = self._loop.time()
+        if not self._accepting:
+            waiter.set_exception(Unavailable("The gateway is shutting down."))
+        elif len(self._queue) >= self._capacity or (
+            self._away_since is not None and now - self._away_since > self._patience
+        ):
+            waiter.set_exception(_away())
+        else:
+            self._append(_Entry(unit, waiter, now + self._patience))
+            if self._patrol is None:
+                self._patrol = self._loop.call_later(_PATROL, self._expire)
+        return waiter
+
+    def submit_nowait(self, unit: Unit) -> None:
+        """Write a unit as soon as possible. Never raises; what cannot be kept is logged as lost."""
+        if not self._accepting or len(self._queue) >= self._capacity:
+            self._lose(unit, "the journal is full" if self._accepting else "the journal is stopped")
+        else:
+            self._append(_Entry(unit, None, 0.0))
+
+    def _append(self, entry: _Entry) -> None:
+        self._queue.append(entry)
+        if not self._filled.is_set():
+            self._filled.set()
+
+    async def stop(self, timeout: float) -> int:  # noqa: ASYNC109 - what is left at its end is counted, not raised
+        """Write what is queued, for at most `timeout` seconds; return how many units were lost, ever.
+
+        Each of those left is logged as JSON.
+        """
+        self._accepting = False
+        self._stopping.set()
+        self._filled.set()
+        await asyncio.wait({self._task}, timeout=timeout)
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        await self._backend.close()
+        if self._patrol is not None:
+            self._patrol.cancel()
+        for entry in (*self._batch, *self._queue):
+            if entry.waiter is None:
+                self._lose(entry.unit, "the database was away when the gateway stopped")
+            elif not entry.waiter.done():
+                entry.waiter.set_exception(Unavailable("The gateway is shutting down."))
+        self._batch, self._queue = [], []
+        if not self._task.cancelled():
+            self._task.result()
+        return self._lost
+
+    async def _run(self) -> None:
+        while True:
+            await self._filled.wait()
+            if len(self._queue) <= _BATCH:
+                self._batch, self._queue = self._queue, []
+                if not self._stopping.is_set():
+                    self._filled.clear()
+            else:
+                self._batch, self._queue = self._queue[:_BATCH], self._queue[_BATCH:]
+            if self._batch:
+                await self._write_batch()
+            elif self._stopping.is_set():
+                return
+
+    async def _write_batch(self) -> None:
+        """Write the batch, and do not come back before the database is there again."""
+        pause = _FIRST_PAUSE
+        while self._batch or self.away:
+            try:
+                refused = await self._backend.write([entry.unit for entry in self._batch])
+            except Away as problem:
+                self._went_away(problem)
+                await self._pause(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                self._batch = [e for e in self._batch if e.waiter is None or not e.waiter.done()]
+                if self._stopping.is_set() and not self._batch and not self._queue:
+                    return
+            except Unwritable as problem:
+                if len(self._batch) == 1:
+                    self._give_up(self._batch.pop(), problem)
+                else:
+                    await self._write_singly()
+            else:
+                self._came_back()
+                self._resolve(refused)
+
+    async def _write_singly(self) -> None:
+        """One unit of the batch cannot be written: find it by writing each for itself."""
+        batch, written = self._batch, 0
+        try:
+            for entry in batch:
+                self._batch = [entry]
+                await self._write_batch()
+                written += 1
+        except asyncio.CancelledError:
+            self._batch = batch[written:]
+            raise
+        self._batch = []
+
+    def _resolve(self, refused: Mapping[int, GatewayError]) -> None:
+        batch, self._batch = self._batch, []
+        for place, refusal in refused.items():
+            self._give_up(batch[place], refusal)
+        for entry in batch:
+            waiter = entry.waiter
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+        if self._committed is not None and batch:
+            self._committed()
+
+    def _give_up(self, entry: _Entry, problem: Exception) -> None:
+        if entry.waiter is None:
+            self._lose(entry.unit, str(problem))
+        elif not entry.waiter.done():
+            if isinstance(problem, GatewayError):
+                entry.waiter.set_exception(problem)
+            else:
+                log.error("a unit cannot be written: %s: %s", problem, _as_json(entry.unit))
+                entry.waiter.set_exception(GatewayError("The gateway could not record this request."))
+
+    def _lose(self, unit: Unit, reason: str) -> None:
+        self._lost += 1
+        log.error("lost a unit of writes (%d so far): %s: %s", self._lost, reason, _as_json(unit))
+
+    def _expire(self) -> None:
+        """Tell those whose patience is over. Runs only while something waits."""
+        now = self._loop.time()
+        waiting = False
+        for entry in (*self._batch, *self._queue):
+            waiter = entry.waiter
+            if waiter is None or waiter.done():
+                continue
+            if entry.deadline > now:
+                waiting = True
+                break
+            waiter.set_exception(_away())
+        self._patrol = self._loop.call_later(_PATROL, self._expire) if waiting else None
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(seconds)
+
+    def _went_away(self, problem: Exception) -> None:
+        if self._away_since is None:
+            self._away_since = self._loop.time()
+            log.error("the database does not take writes, trying again until it does: %s", problem)
+
+    def _came_back(self) -> None:
+        if self._away_since is not None:
+            log.warning("the database takes writes again after %.1f s", self._loop.time() - self._away_since)
+            self._away_since = None
+
+
+def _away() -> Unavailable:
+    return Unavailable(
+        "The gateway's database does not take writes at present.", headers=[(b"retry-after", b"5")]
+    )
+
+
+def _as_json(unit: Unit) -> str:
+    return json.dumps(list(describe(unit)), default=repr)
+
+
+def _backend(database: Database) -> Backend:
+    if database.dialect == "sqlite":
+        from gateway.store.journal_sqlite import SqliteBackend  # noqa: PLC0415 - only the one in use
+
+        return SqliteBackend(database)
+    from gateway.store.journal_postgres import PostgresBackend  # noqa: PLC0415 - needs an extra
+
+    return PostgresBackend(database)

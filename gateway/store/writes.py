@@ -1,0 +1,134 @@
+"""What can be written through the journal.
+
+Four statements, each made once and used for every row: they say what happens, and each database does it in its own fast
+way. A `Write` is a statement with the values of one row; a sequence of writes is a unit, which happens as a whole or not
+at all. Values are what the database takes: text, bytes, numbers, booleans, None (and JSON as text).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+from sqlalchemy import Table, Update
+
+from gateway.errors import GatewayError
+
+
+class Insert:
+    """A new row, unless one with its primary key is there already.
+
+    Values: the named columns in their order.
+    """
+
+    __slots__ = ("columns", "table")
+
+    def __init__(self, table: Table, *columns: str) -> None:
+        self.table = table
+        self.columns = _known(table, columns)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the row brings its primary key; otherwise the database numbers it."""
+        return all(column.name in self.columns for column in self.table.primary_key)
+
+
+class Transition:
+    """A row leaves the state `leaves` (of its column `status`), if it is still in it.
+
+    Values: the named columns in their order, then the row's primary key.
+    """
+
+    __slots__ = ("columns", "key", "leaves", "table")
+
+    def __init__(self, table: Table, *columns: str, leaves: str) -> None:
+        self.table = table
+        self.columns = _known(table, columns)
+        self.leaves = leaves
+        (key,) = table.primary_key
+        self.key = key.name
+
+
+class Add:
+    """Amounts are added to a row of counters, which is made when it is missing.
+
+    Values: the primary key's columns in their order, then the amounts of all other columns in theirs.
+    """
+
+    __slots__ = ("amounts", "keys", "table")
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.keys = tuple(column.name for column in table.primary_key)
+        self.amounts = tuple(column.name for column in table.columns if column.name not in self.keys)
+
+
+class Guard:
+    """An update that must change a row; when it changes none, its whole unit is undone and refused.
+
+    `parameters` names the update's bound parameters; `refusal` makes the error for the one who submitted the unit.
+    Values: the parameters in their order.
+    """
+
+    __slots__ = ("parameters", "refusal", "update")
+
+    def __init__(self, update: Update, *parameters: str, refusal: Callable[[], GatewayError]) -> None:
+        self.update = update
+        self.parameters = parameters
+        self.refusal = refusal
+
+
+Statement: TypeAlias = Insert | Transition | Add | Guard
+
+
+class Write(Struct, frozen=True):
+    """One row for a statement.
+
+    `then` holds the writes that go with it: they happen only if an insert made the row, or a transition moved it. A unit
+    whose writes all hang on such a one may be sent twice, which is what happens when a connection breaks in a commit.
+    """
+
+    statement: Statement
+    values: tuple[Any, ...]
+    then: tuple[Write, ...] = ()
+
+
+Unit: TypeAlias = Sequence[Write]
+"""Writes that happen together or not at all."""
+
+
+def is_guarded(unit: Unit) -> bool:
+    """Whether some write of the unit may refuse it."""
+    return any(
+        write.statement.__class__ is Guard or (bool(write.then) and is_guarded(write.then)) for write in unit
+    )
+
+
+def describe(unit: Unit) -> Iterator[dict[str, Any]]:
+    """Each write as a JSON object, for the log: the table and the values by column."""
+    for write in unit:
+        yield {**_described(write), **({"then": list(describe(write.then))} if write.then else {})}
+
+
+def _described(write: Write) -> dict[str, Any]:
+    match write.statement:
+        case Insert(table=table, columns=columns):
+            return {"insert": table.name, "values": _named(columns, write)}
+        case Transition(table=table, columns=columns, key=key):
+            return {"update": table.name, "values": _named((*columns, key), write)}
+        case Add(table=table, keys=keys, amounts=amounts):
+            return {"add": table.name, "values": _named((*keys, *amounts), write)}
+        case Guard(update=update, parameters=parameters):
+            return {"update": str(update.table), "values": _named(parameters, write)}
+
+
+def _named(columns: Iterable[str], write: Write) -> dict[str, Any]:
+    return dict(zip(columns, write.values, strict=True))
+
+
+def _known(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in columns if name not in table.columns]
+    if unknown:
+        raise ValueError(f"table {table.name} has no column {', '.join(unknown)}")
+    return columns
