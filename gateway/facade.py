@@ -60,31 +60,31 @@ class Facade:
         self._manager = manager
         self._registered = tuple(registered)
 
-    def register_providers(self) -> tuple[Provider, ...]:
+    def providers(self) -> tuple[Provider, ...]:
         found = list(self._ask("register_providers", Provider))
         _refuse_duplicates("register_providers", "provider", _by_name(found))
         return _values(found)
 
-    def register_authenticators(self) -> tuple[Authenticator, ...]:
+    def authenticators(self) -> tuple[Authenticator, ...]:
         return _values(self._ask("register_authenticators", Authenticator))
 
-    def register_interceptors(self) -> tuple[AroundCall | AroundAttempt | OnFinished, ...]:
+    def interceptors(self) -> tuple[AroundCall | AroundAttempt | OnFinished, ...]:
         return _values(self._ask("register_interceptors", AroundCall, AroundAttempt, OnFinished))
 
-    def register_asgi_middleware(self) -> tuple[Middleware, ...]:
+    def asgi_middleware(self) -> tuple[Middleware, ...]:
         from starlette.middleware import Middleware  # noqa: PLC0415 - commands that serve nothing do without
 
         return _values(self._ask("register_asgi_middleware", Middleware))
 
-    def register_billing(self) -> tuple[Billing, ...]:
+    def billing(self) -> tuple[Billing, ...]:
         return _values(self._ask("register_billing", Billing))
 
-    def register_sinks(self) -> tuple[Sink, ...]:
+    def sinks(self) -> tuple[Sink, ...]:
         found = list(self._ask("register_sinks", Sink))
         _refuse_duplicates("register_sinks", "sink", _by_name(found))
         return _values(found)
 
-    def register_counters(self) -> Storage | None:
+    def counters(self) -> Storage | None:
         from limits.aio.storage import Storage  # noqa: PLC0415 - slow to import
 
         found = list(self._ask("register_counters", Storage))
@@ -94,20 +94,20 @@ class Facade:
             raise second.error("register_counters", problem)
         return found[0][1] if found else None
 
-    def register_routes(self, taken: Collection[str] = ()) -> tuple[BaseRoute, ...]:
+    def routes(self, taken: Collection[str] = ()) -> tuple[BaseRoute, ...]:
         """`taken` are the paths of the gateway's own routes."""
         return self._routes("register_routes", taken)
 
-    def register_transports(self) -> tuple[Transport, ...]:
+    def transports(self) -> tuple[Transport, ...]:
         found = list(self._ask("register_transports", Transport))
         _refuse_duplicates("register_transports", "transport", _by_name(found))
         return _values(found)
 
-    def register_admin_pages(self, taken: Collection[str] = ()) -> tuple[BaseRoute, ...]:
+    def admin_pages(self, taken: Collection[str] = ()) -> tuple[BaseRoute, ...]:
         """`taken` are the paths, below `/admin`, of the gateway's own pages."""
         return self._routes("register_admin_pages", taken)
 
-    def register_commands(self, taken: Collection[str] = ()) -> tuple[click.Command, ...]:
+    def commands(self, taken: Collection[str] = ()) -> tuple[click.Command, ...]:
         """`taken` are the names of the gateway's own commands."""
         import click  # noqa: PLC0415 - serving needs no command line
 
@@ -115,14 +115,14 @@ class Facade:
         _refuse_duplicates("register_commands", "command", _by_name(found), taken)
         return _values(found)
 
-    def register_migrations(self) -> tuple[tuple[str, Path], ...]:
-        """Folders with the id of the plugin that labels their branch; of several instances the first counts."""
-        found: dict[Path, str] = {}
+    def migrations(self) -> tuple[Path, ...]:
+        """Folders of revisions; one that several instances of a plugin give counts once."""
+        folders: dict[Path, None] = {}
         for registered, folder in self._ask("register_migrations", Path):
             if not folder.is_dir():
                 raise registered.error("register_migrations", f"{folder} is not a folder")
-            found.setdefault(folder, registered.plugin.id)
-        return tuple((plugin, folder) for folder, plugin in found.items())
+            folders[folder] = None
+        return tuple(folders)
 
     def _routes(self, hook: str, taken: Collection[str]) -> tuple[BaseRoute, ...]:
         from starlette.routing import BaseRoute  # noqa: PLC0415 - commands that serve nothing do without

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway import __version__
-from gateway.cli.options import CommandLine, path_of, registry_of
+from gateway.cli.options import config_option, path_of, registry_of, with_config_option
 from gateway.errors import ConfigError, GatewayError
 
 COMMANDS: Mapping[str, str] = {
@@ -35,7 +35,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            return getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name)
+            return with_config_option(getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name))
         return next((command for command in _plugin_commands(ctx) if command.name == cmd_name), None)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -68,21 +68,14 @@ class Commands(click.Group):
 def _plugin_commands(ctx: click.Context) -> tuple[click.Command, ...]:
     if not path_of(ctx).exists():
         return ()
-    return registry_of(ctx).facade.register_commands(taken=COMMANDS)
+    return registry_of(ctx).facade.commands(taken=COMMANDS)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "-c",
-    "--config",
-    metavar="FILE",
-    help="The config file.  [default: $GATEWAY_CONFIG, else plugins.toml]",
-)
+@config_option
 @click.version_option(__version__, prog_name="gateway")
-@click.pass_context
-def main(ctx: click.Context, config: str | None) -> None:
+def main() -> None:
     """An AI gateway: one endpoint in front of many providers, built from plugins.
 
     `gateway init` writes a first config, `gateway keys create --name me` makes a key, `gateway serve` runs.
     """
-    ctx.obj = CommandLine(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,18 +25,23 @@ class CommandLine:
     config: Config | None = None
 
 
+def command_line(ctx: click.Context) -> CommandLine:
+    """Give what the options before the command say."""
+    return ctx.find_root().ensure_object(CommandLine)
+
+
 def path_of(ctx: click.Context) -> Path:
     """Give the path of the config in use; the file need not exist."""
     from gateway.config import config_path
 
-    return config_path(ctx.ensure_object(CommandLine).option)
+    return config_path(command_line(ctx).option)
 
 
 def config_of(ctx: click.Context) -> Config:
     """Read the config in use, once. Raises `ConfigError`, which `gateway` prints."""
     from gateway.config import Config
 
-    line = ctx.ensure_object(CommandLine)
+    line = command_line(ctx)
     if line.config is None:
         line.config = Config.from_file(path_of(ctx))
     return line.config
@@ -55,6 +61,33 @@ def registry_of(ctx: click.Context) -> Registry:
     from gateway.upstream import Client
 
     return Registry.build(config_of(ctx), Context(client=Client(), database=database_of(ctx)))
+
+
+def _remember(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        command_line(ctx).option = value
+
+
+config_option = click.option(
+    "-c",
+    "--config",
+    metavar="FILE",
+    help="The config file.  [default: $GATEWAY_CONFIG, else plugins.toml]",
+    expose_value=False,
+    is_eager=True,
+    callback=_remember,
+)
+"""`-c FILE`; may stand before or behind the command."""
+
+
+def with_config_option(command: click.Command) -> click.Command:
+    """Give a copy of the command, and of the commands in it, that takes `-c` too."""
+    command = copy(command)
+    command.params = [*command.params]
+    config_option(command)
+    if isinstance(command, click.Group):
+        command.commands = {name: with_config_option(inner) for name, inner in command.commands.items()}
+    return command
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -1,0 +1,70 @@
+"""`gateway plugins`: what runs, in which order, and what else is installed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli.options import config_of, json_option, registry_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gateway.registry import PluginInfo
+
+_STYLES = {"enabled": "green", "skipped": "yellow", "installed": "dim"}
+
+
+@click.command()
+@json_option
+@click.pass_context
+def plugins(ctx: click.Context, *, as_json: bool) -> None:
+    """List the plugins in the order they run, then those that are skipped or not enabled.
+
+    With --json one object per line.
+    """
+    found = registry_of(ctx).describe()
+    found += _not_enabled({table.plugin for table in config_of(ctx).plugins})
+    if as_json:
+        for plugin in found:
+            click.echo(json.dumps(asdict(plugin)))
+    else:
+        _print_table(found)
+
+
+def _not_enabled(enabled: set[str]) -> Iterator[PluginInfo]:
+    from gateway.loader import Catalogue
+    from gateway.registry import PluginInfo
+
+    catalogue = Catalogue()
+    for plugin in catalogue:
+        if plugin not in enabled:
+            kind = plugin.partition(".")[0]
+            yield PluginInfo(plugin, kind, plugin, catalogue.distribution(plugin), state="installed")
+
+
+def _print_table(found: Sequence[PluginInfo]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("table", style="bold", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("plugin", no_wrap=True)
+    table.add_column("hooks, or what is missing")
+    table.add_column("from", style="dim")
+    for number, plugin in enumerate(found, 1):
+        table.add_row(
+            str(number) if plugin.state == "enabled" else "",
+            f"\\[{plugin.instance}]",
+            f"[{_STYLES[plugin.state]}]{plugin.state}[/]",
+            plugin.id,
+            plugin.reason or ", ".join(hook.removeprefix("register_") for hook in plugin.hooks),
+            plugin.distribution,
+        )
+    Console().print(table)
