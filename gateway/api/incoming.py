@@ -33,10 +33,11 @@ class HttpIncoming:
             raise self._too_large()
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
-            self._body = message.get("body", b"")
-            if len(self._body) > self._max_body:
+            body: bytes = message.get("body", b"")
+            if len(body) > self._max_body:
                 raise self._too_large()
-            return self._body
+            self._body = body
+            return body
         parts: list[bytes] = []
         size = 0
         while message["type"] == "http.request":

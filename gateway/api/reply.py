@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 
 from gateway.errors import GatewayError
 from gateway.types import Answer, RawHeaders
@@ -61,7 +61,7 @@ class HttpReply:
         if self._pulse is not None:
             await self._pulse
         self._writing = True
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        await self._emit({"type": "http.response.body", "body": data, "more_body": True})
         self._writing = False
         self._last_sent = time.monotonic()
 
@@ -70,8 +70,8 @@ class HttpReply:
         if not self._closed:
             if self._pulse is not None:
                 await self._pulse
+            await self._emit({"type": "http.response.body", "body": b"", "more_body": False})
             self._closed = True
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def fail(self, error: GatewayError) -> None:
         """Send an error. A stream that has begun gets it as an event and is then cut, for an end would look like success."""
@@ -102,7 +102,7 @@ class HttpReply:
         try:
             if not self.started:
                 await self._begin(STREAM_HEADERS)
-            await self._send({"type": "http.response.body", "body": self._wire.keep_alive, "more_body": True})
+            await self._emit({"type": "http.response.body", "body": self._wire.keep_alive, "more_body": True})
             self._last_sent = time.monotonic()
         finally:
             self._pulse = None
@@ -110,11 +110,18 @@ class HttpReply:
     async def _begin(self, headers: RawHeaders) -> None:
         self.started = True
         self._streams = True
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._emit({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _whole(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.started = True
-        self._closed = True
         headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+        await self._emit({"type": "http.response.start", "status": status, "headers": headers})
+        await self._emit({"type": "http.response.body", "body": body})
+        self._closed = True
+
+    async def _emit(self, message: Message) -> None:
+        if not self._closed:
+            try:
+                await self._send(message)
+            except OSError:  # how ASGI 2.4 servers say that the client has gone
+                self._closed = True
