@@ -1,0 +1,109 @@
+"""Understands the errors of OpenAI-compatible services, which are not all shaped alike, and keeps secrets out of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+_SHOWN = 2000
+"""How many characters of a message are passed on."""
+
+_LOOKS_SECRET = re.compile(
+    r"\b(?:Bearer\s+[^\s\"',;]{8,}"
+    r"|(?:sk|pk|rk|gsk|xai|pplx|nvapi|fw|csk|hf|r8|ghp|github_pat)[-_][A-Za-z0-9_*.-]{6,}"
+    r"|AIza[A-Za-z0-9_*-]{10,})",
+    re.IGNORECASE,
+)
+_ABOUT_CONTENT = re.compile(r"moderat|content[_ ]?(?:policy|filter|violation)|flagged|safety", re.IGNORECASE)
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """What a service says about a request it did not carry out."""
+
+    message: str | None = None
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    status: int | None = None
+    """A status that stands in the body, from 400 to 599."""
+
+    def about_content(self) -> bool:
+        """Tell whether the content of the request was refused, and not the credential."""
+        return any(_ABOUT_CONTENT.search(text) for text in (self.code, self.type, self.message) if text)
+
+
+def read(body: bytes) -> Refusal | None:
+    """Read an error from a JSON body; None when there is none that could be understood.
+
+    Knows `{"error": {…}}`, `{"error": "text"}`, `{"message": …}`, `{"detail": …}`, and a list around any of these.
+    """
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if isinstance(document, list) and document:
+        document = cast("list[Any]", document)[0]
+    if not isinstance(document, dict):
+        return None
+    fields = cast("dict[str, Any]", document)
+    inner = fields.get("error")
+    if isinstance(inner, dict):
+        fields = {**fields, **cast("dict[str, Any]", inner)}
+    message = _message(fields.get("message")) or _message(inner) or _message(fields.get("detail"))
+    if message is None and not inner:
+        return None
+    code = fields.get("code")
+    return Refusal(
+        message=message,
+        type=_word(fields.get("type")),
+        code=None if _is_status(code) else _word(code),
+        param=_word(fields.get("param")),
+        status=next((code for code in (fields.get("status"), code) if _is_status(code)), None),
+    )
+
+
+class Scrubber:
+    """Removes credentials from texts: the configured ones, and what looks like one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # The longest first, in case one is part of another.
+        self._secrets = tuple(sorted({secret for secret in secrets if secret}, key=len, reverse=True))
+
+    def scrub(self, text: str | None) -> str | None:
+        """Return the text without secrets, at most a few thousand characters of it."""
+        if text is None:
+            return None
+        for secret in self._secrets:
+            text = text.replace(secret, "[redacted]")
+        return _LOOKS_SECRET.sub("[redacted]", text)[:_SHOWN]
+
+
+def _message(value: Any) -> str | None:
+    """Find the sentence for people in a text, an object, or a list of validation errors as FastAPI sends them."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, list):
+        found = [text for text in map(_message, cast("list[Any]", value)) if text]
+        return "; ".join(found) or None
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        text = _message(
+            fields.get("message") or fields.get("msg") or fields.get("detail") or fields.get("error")
+        )
+        where = fields.get("loc")
+        if text and isinstance(where, list):
+            return f"{'.'.join(str(part) for part in cast('list[Any]', where))}: {text}"
+        return text
+    return None
+
+
+def _word(value: Any) -> str | None:
+    return str(value)[:100] if isinstance(value, str | int) and value != "" and value is not True else None
+
+
+def _is_status(value: Any) -> bool:
+    return isinstance(value, int) and 400 <= value <= 599  # noqa: PLR2004 - HTTP's range of errors
