@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_COLOURS = {"active": "green", "expired": "yellow", "revoked": "red"}
+
 
 @click.group()
 def keys() -> None:
@@ -175,29 +177,28 @@ def _show_new(row: ApiKey, key: str, *, as_json: bool) -> None:
 
 
 def _print_table(rows: Sequence[ApiKey]) -> None:
+    """Print a table without the columns that say nothing, so that it fits a narrow terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     now = time.time()
-    colours = {"active": "green", "expired": "yellow", "revoked": "red"}
+    columns = {
+        "id": ([Text(row.id, "cyan") for row in rows], None),
+        "name": ([Text(row.name) for row in rows], None),
+        "tenant": ([Text(row.tenant) for row in rows], "default"),
+        "key": ([Text(row.hint) for row in rows], None),
+        "state": ([Text(state := row.state(now), _COLOURS[state]) for row in rows], "active"),
+        "models": ([Text("all" if row.models is None else ", ".join(row.models)) for row in rows], "all"),
+        "created": ([Text((rfc3339(row.created_at) or "")[:10]) for row in rows], None),
+        "expires": ([Text((rfc3339(row.expires_at) or "never")[:10]) for row in rows], "never"),
+    }
+    shown = {
+        name: cells for name, (cells, usual) in columns.items() if any(cell.plain != usual for cell in cells)
+    }
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "name", "tenant", "key"):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
-    table.add_column("state", no_wrap=True)
-    table.add_column("models", overflow="fold")
-    table.add_column("created", no_wrap=True)
-    table.add_column("expires", no_wrap=True)
-    for row in rows:
-        state = row.state(now)
-        table.add_row(
-            Text(row.id, style="cyan"),
-            Text(row.name),
-            Text(row.tenant),
-            Text(row.hint),
-            Text(state, style=colours[state]),
-            Text("all" if row.models is None else ", ".join(row.models)),
-            Text((rfc3339(row.created_at) or "")[:10]),
-            Text((rfc3339(row.expires_at) or "never")[:16].replace("T", " ")),
-        )
+    for name in shown:
+        table.add_column(name, no_wrap=name not in {"name", "tenant", "models"}, overflow="fold")
+    for cells in zip(*shown.values(), strict=True):
+        table.add_row(*cells)
     Console().print(table)
