@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from gateway.errors import ConfigError, Unavailable
@@ -25,6 +26,7 @@ from gateway.ledger.worker import Worker
 from gateway.protocols import Billing, Sink
 from gateway.store import Database, Write
 from gateway.store.journal import Journal
+from gateway.store.migrate import needs_upgrade, upgrade
 from gateway.types import Call, Outcome
 
 log = logging.getLogger("gateway.ledger")
@@ -53,21 +55,25 @@ class Ledger:
         self._intent = durability == "intent"
         self._billing = tuple(billing)
         self._sinks = tuple(sinks)
-        self._worker = Worker.this_process()
         self._journal = Journal(database)
-        self._recovery = Recovery(database, self._journal, self._worker, self._settle_opened)
+        self._worker = ""
         self._send_to = tuple(sink.name for sink in sinks)
 
     @property
-    def away(self) -> bool:
-        """Whether the database takes no writes at present."""
-        return self._journal.away
+    def healthy(self) -> bool:
+        """Whether calls can be opened: it was started, and the database takes writes."""
+        return self._journal.accepts and not self._journal.away
 
-    async def start(self) -> None:
-        """Register this worker, settle what dead ones left behind, and begin to accept calls.
+    async def start(self, *, migrations: Sequence[Path] = ()) -> None:
+        """Bring the tables up to date, register this worker, settle what dead ones left behind, accept calls.
 
-        Raises `Unavailable` when the database does not take writes.
+        `migrations` are the plugins' folders of revisions. Raises `Unavailable` when the database does not take writes.
         """
+        if await needs_upgrade(self._database, migrations):
+            await upgrade(self._database, migrations)
+        worker = Worker.this_process()
+        self._worker = worker.id
+        self._recovery = Recovery(self._database, self._journal, worker, self._settle_opened)
         await self._journal.start()
         try:
             await self._recovery.start()
@@ -90,14 +96,12 @@ class Ledger:
         call must not be sent, and is not to be settled.
         """
         if not self._intent:
-            return None
+            return
         then: tuple[Write, ...] = ()
         for billing in self._billing:
             then += tuple(billing.on_open(call))
-        intent = Write(OPEN, (*call_values(call, self._worker.id), "processing"), then)
+        intent = Write(OPEN, (*call_values(call, self._worker), "processing"), then)
         durable = self._journal.submit((intent,))
-        if durable.done():  # turned away at the door: nothing was written
-            return durable.result()
         try:
             await durable
         except asyncio.CancelledError:
@@ -130,7 +134,7 @@ class Ledger:
 
     def _record(self, call: Call, outcome: Outcome) -> Write:
         usage, cost = bounded(outcome.usage, outcome.cost)
-        values = (*call_values(call, self._worker.id), *outcome_values(outcome, usage, cost))
+        values = (*call_values(call, self._worker), *outcome_values(outcome, usage, cost))
         return Write(RECORD, values, self._consequences(call, outcome, usage, cost))
 
     def _consequences(

@@ -36,7 +36,7 @@ _OPEN = text("model_calls.status = 'processing'")  # as in the index, word for w
 
 
 class LeaseLost(GatewayError):
-    """This worker's row is gone: others took it for dead."""
+    """The row of this worker is gone: others took it for dead."""
 
 
 _REGISTER = Insert(workers, "id", "host", "pid", "process_start", "started_at", "heartbeat_at")

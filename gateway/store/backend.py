@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy.engine import Dialect
 
 from gateway.errors import GatewayError
 from gateway.store.writes import Add, Guard, Unit
+
+CompiledGuard: TypeAlias = tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
+"""The SQL of a guard, and how to put the values of a write into the order of its parameters."""
 
 
 class Away(Exception):
@@ -70,8 +73,8 @@ class Sums:
             yield statement, sorted((*key, *amounts) for key, amounts in rows.items())
 
 
-def compile_guard(guard: Guard, dialect: Dialect) -> tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
-    """The guard's SQL with positional parameters, and how to put the values of a write into their order."""
+def compile_guard(guard: Guard, dialect: Dialect) -> CompiledGuard:
+    """Compile the update of a guard, with positional parameters."""
     compiled = guard.update.compile(dialect=dialect)
     fixed = compiled.params
     order = compiled.positiontup or []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sqlite3
 import time
@@ -120,19 +121,13 @@ class Database:
 
         return create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self._connect_postgres,
+            async_creator=functools.partial(connect_postgres, self.dsn),
             pool_size=_POSTGRES_POOL,
             max_overflow=_POSTGRES_POOL,
             pool_timeout=_POSTGRES_TIMEOUT,
             pool_use_lifo=True,
             pool_pre_ping=True,
         )
-
-    async def _connect_postgres(self) -> Any:
-        import asyncpg  # noqa: PLC0415 - an extra
-
-        connection: Any = await asyncpg.connect(self.dsn, timeout=_POSTGRES_TIMEOUT)
-        return connection
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[AsyncConnection]:
@@ -202,6 +197,14 @@ def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+async def connect_postgres(dsn: str) -> Any:
+    """Open a PostgreSQL connection with asyncpg."""
+    import asyncpg  # noqa: PLC0415 - an extra
+
+    connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - partly untyped
+    return await connect(dsn, timeout=_POSTGRES_TIMEOUT)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -66,6 +66,8 @@ class Journal:
         """Begin to write. Opens the connection with the first unit."""
         self._loop = asyncio.get_running_loop()
         self._backend = _backend(self._database)
+        self._stopping, self._filled = asyncio.Event(), asyncio.Event()
+        self._away_since, self._lost = None, 0
         self._accepting = True
         self._task = self._loop.create_task(self._run(), name="gateway journal")
 
@@ -84,19 +86,19 @@ class Journal:
 
         It fails with `Unavailable` when that takes too long, and with the refusal when a guard of the unit refuses.
         In the first case, as when the future is cancelled, the unit may still have been written.
+        Raises `Unavailable` when nothing was even tried.
         """
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        now = self._loop.time()
         if not self._accepting:
-            waiter.set_exception(Unavailable("The gateway is shutting down."))
-        elif len(self._queue) >= self._capacity or (
+            raise Unavailable("The gateway is not running.")
+        now = self._loop.time()
+        if len(self._queue) >= self._capacity or (
             self._away_since is not None and now - self._away_since > self._patience
         ):
-            waiter.set_exception(_away())
-        else:
-            self._append(_Entry(unit, waiter, now + self._patience))
-            if self._patrol is None:
-                self._patrol = self._loop.call_later(_PATROL, self._expire)
+            raise _away()
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._append(_Entry(unit, waiter, now + self._patience))
+        if self._patrol is None:
+            self._patrol = self._loop.call_later(_PATROL, self._expire)
         return waiter
 
     def submit_nowait(self, unit: Unit) -> None:

@@ -6,20 +6,18 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 
 from gateway.errors import GatewayError
-from gateway.store.backend import Away, Refused, Sums, Unwritable, compile_guard
+from gateway.store.backend import Away, CompiledGuard, Refused, Sums, Unwritable, compile_guard
 from gateway.store.database import Database, prepare_sqlite
 from gateway.store.writes import Add, Guard, Insert, Transition, Unit, is_guarded
 
 _Job: TypeAlias = tuple[Sequence[Unit], asyncio.Future[Mapping[int, GatewayError]]]
-
-_CompiledGuard: TypeAlias = tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
 
 _BUSY_MS = 1000
 
@@ -76,7 +74,7 @@ class _Writer:
         self._database = database
         self._connection: sqlite3.Connection | None = None
         self._sql: dict[Insert | Transition | Add, str] = {}
-        self._guards: dict[Guard, _CompiledGuard] = {}
+        self._guards: dict[Guard, CompiledGuard] = {}
 
     def write(self, units: Sequence[Unit]) -> dict[int, GatewayError]:
         try:
@@ -94,6 +92,8 @@ class _Writer:
             raise Unwritable(str(error)) from error
         except sqlite3.Error as error:
             self._undo()
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # the statement is wrong: no such table
+                raise Unwritable(str(error)) from error
             raise Away(f"{self._database.shown}: {error}") from error
         except Exception as error:
             self._undo()
@@ -165,7 +165,7 @@ class _Writer:
             sql = self._sql[statement] = _sql(statement)
         return sql
 
-    def _guard(self, guard: Guard) -> _CompiledGuard:
+    def _guard(self, guard: Guard) -> CompiledGuard:
         compiled = self._guards[guard] = compile_guard(guard, sqlite.dialect())
         return compiled
 

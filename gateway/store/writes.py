@@ -22,16 +22,15 @@ class Insert:
     Values: the named columns in their order.
     """
 
-    __slots__ = ("columns", "table")
+    __slots__ = ("columns", "has_key", "key_places", "table")
 
     def __init__(self, table: Table, *columns: str) -> None:
         self.table = table
         self.columns = _known(table, columns)
-
-    @property
-    def has_key(self) -> bool:
+        keys = table.primary_key.columns.keys()
+        self.has_key = all(key in columns for key in keys)
         """Whether the row brings its primary key; otherwise the database numbers it."""
-        return all(column.name in self.columns for column in self.table.primary_key)
+        self.key_places = tuple(columns.index(key) for key in keys) if self.has_key else ()
 
 
 class Transition:

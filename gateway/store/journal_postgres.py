@@ -1,0 +1,230 @@
+"""The journal's way into PostgreSQL: one connection, whole batches as arrays.
+
+A batch becomes one `INSERT … SELECT unnest(…)` for each kind of row and one `UPDATE … FROM unnest(…)` for each kind of
+transition; what hangs on them follows in a second round. Units with a guard run one by one, each under a savepoint, in
+their place in the order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import JSON, BigInteger, Boolean, Float, Integer, LargeBinary, SmallInteger, Table
+from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
+
+from gateway.errors import GatewayError
+from gateway.store.backend import Away, CompiledGuard, Refused, Sums, Unwritable, compile_guard
+from gateway.store.database import Database, connect_postgres
+from gateway.store.writes import Add, Guard, Insert, Transition, Unit, Write, is_guarded
+
+_TIMEOUT = 10.0
+_PASSING = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58", "XX"})
+"""SQLSTATE classes of trouble that passes: connection, read-only standby, login, deadlock, resources, shutdown."""
+
+# The first that fits; `unnest` wants the types of its arrays.
+_ARRAYS = (
+    (Boolean, "boolean[]"),
+    (SmallInteger, "smallint[]"),
+    (BigInteger, "bigint[]"),
+    (Integer, "integer[]"),
+    (Float, "double precision[]"),
+    (LargeBinary, "bytea[]"),
+    (JSON, "json[]"),
+)
+
+
+class PostgresBackend:
+    """Writes batches over a connection of its own, which is opened anew whenever it broke."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Any = None
+        self._sql: dict[Insert | Transition | Add, str] = {}
+        self._guards: dict[Guard, CompiledGuard] = {}
+
+    async def write(self, units: Sequence[Unit]) -> Mapping[int, GatewayError]:
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                if self._connection is None:
+                    self._connection = await connect_postgres(self._database.dsn)
+                return await self._write(units)
+        except Exception as error:
+            if not _passes(error):
+                raise Unwritable(f"{type(error).__name__}: {error}") from error
+            self._drop()
+            raise Away(f"{self._database.shown}: {type(error).__name__}: {error}") from error
+
+    async def close(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def _write(self, units: Sequence[Unit]) -> dict[int, GatewayError]:
+        if _is_plain_insert(units):  # a transaction by itself
+            await self._insert(units[0][0].statement, [write for unit in units for write in unit])
+            return {}
+        refused: dict[int, GatewayError] = {}
+        sums = Sums()
+        async with self._connection.transaction():
+            together: list[Write] = []
+            for place, unit in enumerate(units):
+                if not is_guarded(unit):
+                    together.extend(unit)
+                    continue
+                await self._write_together(together, sums)
+                together = []
+                refusal = await self._write_guarded(unit, sums)
+                if refusal is not None:
+                    refused[place] = refusal
+            await self._write_together(together, sums)
+            for statement, rows in sums:
+                await self._fetch(statement, rows)
+        return refused
+
+    async def _write_together(self, writes: list[Write], sums: Sums) -> None:
+        """Write plain units at once: the inserts, then the transitions, then what hangs on them."""
+        while writes:
+            inserts: dict[Insert, list[Write]] = {}
+            transitions: dict[Transition, list[Write]] = {}
+            for write in writes:
+                match write.statement:
+                    case Insert() as statement:
+                        inserts.setdefault(statement, []).append(write)
+                    case Transition() as statement:
+                        transitions.setdefault(statement, []).append(write)
+                    case statement:
+                        assert isinstance(statement, Add)
+                        sums.add(statement, write.values)
+            applied: list[Write] = []
+            for statement, group in inserts.items():
+                applied += await self._insert(statement, group)
+            for statement, group in transitions.items():
+                applied += await self._transition(statement, group)
+            writes = [follower for write in applied for follower in write.then]
+
+    async def _write_guarded(self, unit: Unit, sums: Sums) -> GatewayError | None:
+        own = Sums()
+        try:
+            async with self._connection.transaction():
+                await self._write_in_order(unit, own)
+        except Refused as answer:
+            return answer.refusal
+        sums.merge(own)
+        return None
+
+    async def _write_in_order(self, unit: Unit, sums: Sums) -> None:
+        for write in unit:
+            match write.statement:
+                case Insert() as statement:
+                    applied = bool(await self._insert(statement, [write]))
+                case Transition() as statement:
+                    applied = bool(await self._transition(statement, [write]))
+                case Guard() as guard:
+                    sql, arrange = self._guards.get(guard) or self._compile(guard)
+                    status: str = await self._connection.execute(sql, *arrange(write.values))
+                    if status.endswith(" 0"):
+                        raise Refused(guard.refusal())
+                    applied = True
+                case Add() as statement:
+                    sums.add(statement, write.values)
+                    continue
+            if applied and write.then:
+                await self._write_in_order(write.then, sums)
+
+    async def _insert(self, statement: Any, writes: list[Write]) -> Iterable[Write]:
+        """Insert the rows; return the writes that made one."""
+        if not statement.has_key:
+            await self._fetch(statement, [write.values for write in writes])
+            return writes
+        first = _first_by(statement.key_places, writes)
+        made = await self._fetch(statement, [write.values for write in first.values()])
+        return [first[tuple(key)] for key in made]
+
+    async def _transition(self, statement: Transition, writes: list[Write]) -> Iterable[Write]:
+        """Move the rows; return the writes that moved one."""
+        first = _first_by((len(statement.columns),), writes)
+        moved = await self._fetch(statement, [write.values for write in first.values()])
+        return [first[tuple(key)] for key in moved]
+
+    async def _fetch(self, statement: Insert | Transition | Add, rows: Sequence[tuple[Any, ...]]) -> Any:
+        sql = self._sql.get(statement)
+        if sql is None:
+            sql = self._sql[statement] = _sql(statement)
+        return await self._connection.fetch(sql, *zip(*rows, strict=True))
+
+    def _compile(self, guard: Guard) -> CompiledGuard:
+        compiled = self._guards[guard] = compile_guard(guard, sqlalchemy_asyncpg.dialect())
+        return compiled
+
+
+def _is_plain_insert(units: Sequence[Unit]) -> bool:
+    """Whether the batch is nothing but rows for one table."""
+    statement = units[0][0].statement if units else None
+    return isinstance(statement, Insert) and all(
+        write.statement is statement and not write.then for unit in units for write in unit
+    )
+
+
+def _first_by(key: Sequence[int], writes: list[Write]) -> dict[tuple[Any, ...], Write]:
+    """The first write for each key, by the places of its values: a later one in the same batch comes too late."""
+    first: dict[tuple[Any, ...], Write] = {}
+    for write in writes:
+        values = write.values
+        first.setdefault(tuple([values[place] for place in key]), write)
+    return first
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same batch may succeed later."""
+    if isinstance(error, asyncpg.PostgresError):
+        state: Any = getattr(error, "sqlstate", None)
+        return str(state)[:2] in _PASSING
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # its DataError: a value that fits no parameter
+    return isinstance(error, OSError | TimeoutError)
+
+
+def _sql(statement: Insert | Transition | Add) -> str:
+    """The statement in PostgreSQL's words; each parameter is an array: a column of the writes' values."""
+    table = f'"{statement.table.name}"'
+    match statement:
+        case Insert(columns=columns, table=Table(primary_key=primary_key)):
+            sql = f"INSERT INTO {table} ({_names(columns)}) SELECT * FROM {_unnest(statement.table, columns)}"  # noqa: S608 - names of our own tables
+            if statement.has_key:
+                keys = primary_key.columns.keys()
+                sql += f" ON CONFLICT ({_names(keys)}) DO NOTHING RETURNING {_names(keys)}"
+            return sql
+        case Transition(columns=columns, key=key, leaves=state):
+            changes = ", ".join(f'"{name}" = new."{name}"' for name in columns)
+            every = (*columns, key)
+            return (
+                f"UPDATE {table} AS old SET {changes} FROM {_unnest(statement.table, every)} AS new ({_names(every)})"  # noqa: S608
+                f' WHERE old."{key}" = new."{key}" AND old.status = \'{state}\' RETURNING old."{key}"'
+            )
+        case Add(keys=keys, amounts=amounts):
+            every = (*keys, *amounts)
+            sums = ", ".join(f'"{name}" = {table}."{name}" + excluded."{name}"' for name in amounts)
+            return (
+                f"INSERT INTO {table} ({_names(every)}) SELECT * FROM {_unnest(statement.table, every)}"  # noqa: S608
+                f" ON CONFLICT ({_names(keys)}) DO UPDATE SET {sums}"
+            )
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _unnest(table: Table, columns: Sequence[str]) -> str:
+    arrays = (_array(table, name) for name in columns)
+    return f"unnest({', '.join(f'${place}::{array}' for place, array in enumerate(arrays, 1))})"
+
+
+def _array(table: Table, column: str) -> str:
+    kind = table.columns[column].type
+    return next((array for base, array in _ARRAYS if isinstance(kind, base)), "text[]")
