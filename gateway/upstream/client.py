@@ -1,0 +1,111 @@
+"""The client: prepares requests and sends them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+
+from gateway.upstream.connection import SLICE
+from gateway.upstream.errors import ConnectionLost
+from gateway.upstream.limits import Limits, Timeouts
+from gateway.upstream.origin import parse_url
+from gateway.upstream.pool import Pool
+from gateway.upstream.proxies import Proxies
+from gateway.upstream.request import Prepared
+from gateway.upstream.response import Response
+from gateway.upstream.ticker import Ticker
+
+
+class Client:
+    """An HTTP/1.1 client for many requests to few origins. Belongs to one event loop.
+
+    Redirects are returned as they are. Responses come undecoded: `accept-encoding: identity` is sent.
+    Making one has no side effects; connections open when requests need them.
+
+    A request is sent a second time, once and by itself, only when that cannot process it twice. An idle connection
+    that the peer has closed before the request was written is replaced, for any method: closing is noticed when
+    the event loop sees it, and the kernel is asked for every connection idle for more than 50 ms. Is the request
+    written, and a connection from the pool then dies with no byte of an answer, only GET, HEAD and OPTIONS are
+    sent again; a POST fails with `ConnectionLost`, for the origin may have processed it.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        proxies: Proxies | None = None,
+    ) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._limits = limits or Limits()
+        self._tls = tls
+        self._proxies = proxies or Proxies()
+        self._pools: dict[tuple[bool, str, int], Pool] = {}
+        self._ticker = Ticker()
+
+    def prepare(self, method: str, url: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Prepared:
+        """Encode a request head, to be sent any number of times.
+
+        Raises ValueError for a URL that is not absolute http(s), for header names and values that HTTP does not
+        allow, and for headers that the client sets by itself (`content-length`, `connection` and the like).
+        """
+        origin, target = parse_url(url)
+        key = (origin.tls, origin.host, origin.port)
+        pool = self._pools.get(key)
+        if pool is None:
+            proxy = self._proxies.find(origin)
+            pool = Pool(origin, proxy, limits=self._limits, ticker=self._ticker, tls=self._tls_context)
+            self._pools[key] = pool
+        if pool.forward is not None:
+            target = f"http://{origin.authority}{target}"
+        return Prepared(method, target, origin.authority, headers, pool)
+
+    async def send(
+        self,
+        prepared: Prepared,
+        body: bytes = b"",
+        *,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        timeouts: Timeouts | None = None,
+    ) -> Response:
+        """Send the request, with `headers` added to the prepared ones; return when the response head is there.
+
+        Raises `UpstreamError`, or ValueError as `prepare` does. Cancelling drops the connection.
+        """
+        head = prepared.encode(body, headers)
+        timeouts = timeouts or self._timeouts
+        pool = prepared.pool
+        now = asyncio.get_running_loop().time
+        again = False
+        while True:
+            connection = pool.take(now(), wary=again) or await pool.acquire(timeouts, now())
+            if not self._ticker.running:
+                self._ticker.start()
+            response = connection.begin(timeouts, now(), is_head=prepared.is_head)
+            if len(body) <= SLICE:
+                connection.write(head + body)
+            else:
+                await connection.write_long(head, body, response)
+            while response.status == 0 and response.error is None:
+                await response.changed()
+            if response.status:
+                return response
+            error = response.error
+            assert error is not None
+            if again or not prepared.safe or not (isinstance(error, ConnectionLost) and error.unanswered):
+                raise error
+            again = True
+
+    async def close(self) -> None:
+        """Close all connections; running exchanges fail with `ConnectionLost`, later ones with RuntimeError."""
+        self._ticker.stop()
+        for pool in self._pools.values():
+            await pool.close()
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls

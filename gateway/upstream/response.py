@@ -1,0 +1,161 @@
+"""A response: its head, and the buffer between the socket and whoever reads the body."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from gateway.upstream.errors import BodyTooLarge, ConnectionLost, UpstreamError
+
+
+class Source(Protocol):
+    """The connection, as its response sees it."""
+
+    peer: str
+    paused: bool
+    max_body_bytes: int
+
+    def resume(self) -> None:
+        """Read on from the socket."""
+        ...
+
+    def fail(self, error: UpstreamError) -> None:
+        """End the exchange with this error and drop the connection."""
+        ...
+
+
+class Response:
+    """A response whose head is there. Read the body with `read` or by iterating, once, in one task.
+
+    A body that does not end as its head promised raises `ConnectionLost` or `MalformedResponse`, after all the
+    chunks that did come. Call `close` when the body is not read to its end; cancelling a task that waits for the
+    body closes it too.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_error",
+        "_open",
+        "_source",
+        "_waiter",
+        "buffered",
+        "collecting",
+        "headers",
+        "reason",
+        "status",
+    )
+
+    def __init__(self, source: Source) -> None:
+        self.status = 0
+        """0 until the head is there, so never 0 in a response that `Client.send` returned."""
+        self.reason = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Names in lower case, in order, repeated ones kept apart."""
+        self.buffered = 0
+        """Bytes that came and were not read yet."""
+        self.collecting = False
+        """Somebody waits for the whole body, so that there is nobody to wake for a part of it."""
+        self._chunks: list[bytes] = []
+        self._source = source
+        self._open = True
+        self._error: UpstreamError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of a header, given by its lower-case name."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    async def read(self) -> bytes:
+        """Return the body, or what iterating has left of it.
+
+        Raises `BodyTooLarge` above `Limits.max_body_bytes`, and whatever ended the body early.
+        """
+        source = self._source
+        if self._open:
+            length = self.header(b"content-length")
+            if length is not None and int(length) > source.max_body_bytes:
+                source.fail(too_large(source))
+            self.collecting = True
+            if source.paused:
+                source.resume()
+            while self._open:
+                await self.changed()
+        if self._error is None and self.buffered > source.max_body_bytes:
+            self._error = too_large(source)
+        if self._error is not None:
+            raise self._error
+        return self._take()
+
+    def __aiter__(self) -> Response:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._chunks:
+            if not self._open:
+                if self._error is not None:
+                    raise self._error
+                raise StopAsyncIteration
+            await self.changed()
+        if self._open and self._source.paused:
+            self._source.resume()
+        return self._take()
+
+    def close(self) -> None:
+        """Let go of the connection; it is dropped when the body has not ended. May be called repeatedly."""
+        if self._open:
+            source = self._source
+            source.fail(ConnectionLost(f"the response of {source.peer} was closed before its end"))
+        self._chunks.clear()
+        self.buffered = 0
+
+    def _take(self) -> bytes:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self.buffered = 0
+        return data
+
+    # From here on: the connection's side.
+
+    @property
+    def error(self) -> UpstreamError | None:
+        """What ended the exchange early."""
+        return self._error
+
+    async def changed(self) -> None:
+        """Wait until the head, content or the end has come. Cancelling closes the response."""
+        if self._waiter is not None:
+            raise RuntimeError("two tasks read one response")
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        finally:
+            self._waiter = None
+
+    def wake(self) -> None:
+        """Let `changed` return."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def feed(self, data: bytes) -> None:
+        """Take content over, without waking anybody."""
+        self._chunks.append(data)
+        self.buffered += len(data)
+
+    def end(self, error: UpstreamError | None = None) -> None:
+        """Nothing more will come, because of the error or because that was all."""
+        self._open = False
+        self._error = error
+        self.wake()
+
+
+def too_large(source: Source) -> BodyTooLarge:
+    """Return the error for a body that was to be read whole and is too large for that."""
+    return BodyTooLarge(f"{source.peer} answered with more than {source.max_body_bytes} bytes")
