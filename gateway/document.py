@@ -14,8 +14,6 @@ from gateway.errors import ConfigError
 from gateway.positions import Key, positions
 
 Data: TypeAlias = Mapping[str, Any]
-TABLE_DEPTH = 2
-"""Tables are `[gateway.x]`, `[models.NAME]` and `[kind.NAME]`; what is deeper is a key, even when it holds a table."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SYNTAX_ERROR = re.compile(
     r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)"
@@ -63,7 +61,7 @@ class Document:
         """Word a problem with the value at `path`, for instance `("provider", "openai", "base_ulr")`."""
         depth = 0
         inner: Any = self.data
-        for part in path[:-1] if len(path) > TABLE_DEPTH else path:
+        for part in path if _is_table(path) else path[:-1]:
             inner = cast("Data", inner).get(str(part))
             if not isinstance(inner, Mapping):
                 break
@@ -93,6 +91,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the known word that is closest: `, did you mean 'x'?`, or nothing."""
     close = get_close_matches(word, list(known), n=1)
     return f", did you mean '{close[0]}'?" if close else ""
+
+
+def _is_table(path: Key) -> bool:
+    """Whether a path is known by its shape to be a table's: `[gateway]`, `[models.NAME]`, `[kind.NAME]`."""
+    return len(path) == 1 or (len(path) == 2 and path[0] != "gateway")  # noqa: PLR2004 - kind and name
 
 
 def _quoted(part: str | int) -> str:

@@ -151,9 +151,9 @@ def load(
 
 
 def _unknown(table: PluginTable, catalogue: Catalogue) -> str:
-    kinds = [plugin.partition(".")[0] for plugin in catalogue if plugin.partition(".")[2] == table.use]
-    if kinds:
-        return f"unknown {table.kind} '{table.use}', but there is a {kinds[0]} of that name: write [{kinds[0]}.{table.name}]"
+    elsewhere = next((kind for kind in KINDS if f"{kind}.{table.use}" in catalogue), None)
+    if elsewhere:
+        return f"unknown {table.kind} '{table.use}', did you mean [{elsewhere}.{table.name}]?"
     known = [plugin.partition(".")[2] for plugin in catalogue if plugin.startswith(f"{table.kind}.")]
     hint = did_you_mean(table.use, known) or f"; installed: {', '.join(known) or 'none'}"
     return f"unknown {table.kind} '{table.use}'{hint}"

@@ -16,6 +16,22 @@ if TYPE_CHECKING:
     from gateway.document import Document, Problem
     from gateway.positions import Key
 
+_WANTED = {
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "string_type": "a string",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+}
+"""What TOML calls the types that pydantic asks for."""
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -76,10 +92,12 @@ def _worded(details: ErrorDetails, model: type[BaseModel], place: Key) -> str:
             return "required key is missing"
         case "value_error" | "assertion_error":
             return str(details.get("ctx", {}).get("error", details["msg"]))
+        case "too_short":
+            return f"must have at least {details.get('ctx', {})['min_length']} item"
+        case kind if kind in _WANTED:
+            return f"must be {_WANTED[kind]}, {_given(details)}"
         case _:
             wanted = details["msg"].replace("Input should be", "must be", 1)
-            if details["type"].endswith("_parsing"):  # pydantic goes on with how it tried
-                wanted = wanted.partition(", ")[0]
             return f"{wanted[:1].lower()}{wanted[1:]}, {_given(details)}"
 
 
@@ -89,7 +107,7 @@ def _given(details: ErrorDetails) -> str:
     if isinstance(value, bool | int | float) or details["type"] == "literal_error":
         given = str(value).lower() if isinstance(value, bool) else repr(value)
         return f"not {given}{did_you_mean(value, _choices(details)) if isinstance(value, str) else ''}"
-    kinds = {"str": "a string", "list": "an array", "dict": "a table"}
+    kinds = {"str": "a string", "list": "a list", "dict": "a table"}
     kind = type(value).__name__
     return f"not {kinds.get(kind, kind)}"
 
