@@ -1,0 +1,150 @@
+"""Where the counting happens: in this process, or in a storage that all workers share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from gateway_ratelimit.windows import WINDOW, Reading
+
+if TYPE_CHECKING:
+    from limits.aio.storage import Storage
+
+log = logging.getLogger("gateway.plugin.middleware.ratelimit")
+
+
+class Counters(Protocol):
+    """Counts per key and window."""
+
+    async def add(self, key: str, amount: int) -> Reading:
+        """Count, and return what is counted now. A negative amount gives back."""
+        ...
+
+    async def read(self, key: str) -> Reading:
+        """Return what is counted now."""
+        ...
+
+    def add_soon(self, key: str, amount: int) -> None:
+        """Count without waiting."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was to be counted soon."""
+        ...
+
+
+class MemoryCounters:
+    """Counts in this process. Two dicts, one per window, are all there is: no sweeping, no locks, no tasks.
+
+    The memory storage of `limits` walks over all its keys at every hit: 80 µs with 10,000 keys.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._current: dict[str, int] = {}
+        self._previous: dict[str, int] = {}
+
+    async def add(self, key: str, amount: int) -> Reading:
+        """Count, and return what is counted now."""
+        elapsed = self._roll()
+        count = self._current[key] = self._current.get(key, 0) + amount
+        return Reading(count, self._previous.get(key, 0), elapsed)
+
+    async def read(self, key: str) -> Reading:
+        """Return what is counted now."""
+        elapsed = self._roll()
+        return Reading(self._current.get(key, 0), self._previous.get(key, 0), elapsed)
+
+    def add_soon(self, key: str, amount: int) -> None:
+        """Count at once; nothing has to wait here."""
+        self._roll()
+        self._current[key] = self._current.get(key, 0) + amount
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing left to count."""
+
+    def _roll(self) -> float:
+        """Begin a new window when the time has come; return the seconds since the present one began."""
+        elapsed = self._clock() - self._began
+        if elapsed < WINDOW:
+            return elapsed
+        windows = elapsed // WINDOW
+        self._previous = self._current if windows == 1 else {}
+        self._current = {}
+        self._began += windows * WINDOW
+        return elapsed - windows * WINDOW
+
+
+class SharedCounters:
+    """Counts in a storage of the library `limits` that another plugin registered: one round trip for each call.
+
+    When the storage fails, calls are let through: a limit protects capacity, and a gateway that stands still protects
+    nothing.
+    """
+
+    def __init__(self, storage: Storage, prefix: str, clock: Callable[[], float] = time.time) -> None:
+        self._storage = storage
+        self._prefix = prefix
+        self._clock = clock
+        self._window = 0
+        self._previous: dict[str, int] = {}
+        """The final counts of the last window, fetched once for each key."""
+        self._soon: Counter[str] = Counter()
+        self._writer: asyncio.Task[None] | None = None
+        self._away = False
+
+    async def add(self, key: str, amount: int) -> Reading:
+        """Count, and return what is counted now."""
+        return await self._reading(key, amount)
+
+    async def read(self, key: str) -> Reading:
+        """Return what is counted now."""
+        return await self._reading(key, 0)
+
+    def add_soon(self, key: str, amount: int) -> None:
+        """Count from a task of its own; what comes meanwhile goes with the next round trip."""
+        self._soon[key] += amount
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(), name="ratelimit: count tokens")
+
+    async def close(self) -> None:
+        """Finish what was to be counted soon."""
+        if self._writer is not None:
+            await self._writer
+
+    async def _write(self) -> None:
+        while self._soon:
+            key, amount = self._soon.popitem()
+            await self._reading(key, amount)
+        self._writer = None
+
+    async def _reading(self, key: str, amount: int) -> Reading:
+        now = self._clock()
+        window = int(now // WINDOW)
+        elapsed = now - window * WINDOW
+        if window != self._window:
+            self._window = window
+            self._previous = {}
+        name = f"{self._prefix}/{key}/"
+        try:
+            previous = self._previous.get(key)
+            if previous is None:
+                previous = self._previous[key] = await self._storage.get(f"{name}{window - 1}")
+            if amount:
+                current = await self._storage.incr(f"{name}{window}", int(2 * WINDOW), amount)
+            else:
+                current = await self._storage.get(f"{name}{window}")
+        except Exception as error:  # noqa: BLE001 - each storage has errors of its own
+            if not self._away:
+                self._away = True
+                log.error("The shared counters fail, so no limit holds: %s: %s", type(error).__name__, error)  # noqa: TRY400
+            return Reading(0, 0, elapsed)
+        if self._away:
+            self._away = False
+            log.warning("The shared counters work again.")
+        return Reading(current, previous, elapsed)

@@ -1,0 +1,271 @@
+"""Rate limits: what is let through, what is refused, and what both are told."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from limits.aio.storage import MemoryStorage, Storage
+from pydantic import ValidationError
+
+from gateway.errors import RateLimited
+from gateway.plugin import Context
+from gateway.testing.fakes import make_call, plugin_context
+from gateway.types import Answer, Call, Outcome, Principal, Usage
+from gateway_ratelimit import RateLimit
+from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters
+from gateway_ratelimit.plugin import RateLimitConfig
+from gateway_ratelimit.windows import WINDOW, Window
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000_020.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "shared"])
+def counters(request: pytest.FixtureRequest, clock: Clock) -> Counters:
+    return MemoryCounters(clock) if request.param == "memory" else SharedCounters(MemoryStorage(), "t", clock)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return plugin_context(tmp_path)
+
+
+def principal(key: str | None = "key_a", tenant: str = "default") -> Principal:
+    return Principal(tenant=tenant, authenticator="test", key=key)
+
+
+async def proceed(_call: Call) -> Answer:
+    return Answer(200, [(b"content-type", b"application/json")], body=b"{}")
+
+
+async def started(context: Context, **config: Any) -> RateLimit:
+    plugin = RateLimit("ratelimit", RateLimitConfig(**config), context)
+    await plugin.startup()
+    return plugin
+
+
+async def ask(plugin: RateLimit, who: Principal | None = None) -> dict[bytes, bytes]:
+    answer = await plugin.around_call(make_call(principal=who or principal()), proceed)
+    return dict(answer.headers)
+
+
+async def test_requests_beyond_the_limit_are_refused(context: Context):
+    plugin = await started(context, requests_per_minute=2)
+    for left in (b"1", b"0"):
+        headers = await ask(plugin)
+        assert headers[b"x-ratelimit-limit-requests"] == b"2"
+        assert headers[b"x-ratelimit-remaining-requests"] == left
+        assert headers[b"x-ratelimit-reset-requests"].endswith(b"s")
+        assert headers[b"content-type"] == b"application/json"
+    with pytest.raises(RateLimited, match="2 requests per minute") as refused:
+        await ask(plugin)
+    told = dict(refused.value.headers)
+    assert refused.value.status == 429
+    assert told[b"x-ratelimit-remaining-requests"] == b"0"
+    assert 1 <= int(told[b"retry-after"]) <= 120
+
+
+async def test_each_key_has_a_limit_of_its_own(context: Context):
+    plugin = await started(context, requests_per_minute=1)
+    for who in (principal("key_a"), principal("key_b"), principal(None), principal(None, "acme")):
+        await ask(plugin, who)
+        with pytest.raises(RateLimited):
+            await ask(plugin, who)
+
+
+async def test_two_gateways_share_nothing(context: Context):
+    for _ in range(2):
+        await ask(await started(context, requests_per_minute=1))
+
+
+async def test_used_up_tokens_refuse_the_next_call(context: Context):
+    plugin = await started(context, tokens_per_minute=100)
+    call = make_call(principal=principal())
+    assert (await ask(plugin))[b"x-ratelimit-remaining-tokens"] == b"100"
+    plugin.finished(call, Outcome(usage=Usage(prompt_tokens=60, completion_tokens=39)))
+    assert (await ask(plugin))[b"x-ratelimit-remaining-tokens"] == b"1"
+    plugin.finished(call, Outcome(usage=Usage(prompt_tokens=500)))
+    with pytest.raises(RateLimited, match="100 tokens per minute") as refused:
+        await ask(plugin)
+    told = dict(refused.value.headers)
+    assert told[b"x-ratelimit-remaining-tokens"] == b"0"
+    assert b"x-ratelimit-limit-requests" not in told
+
+
+async def test_a_call_without_usage_takes_no_tokens(context: Context):
+    plugin = await started(context, tokens_per_minute=1)
+    plugin.finished(make_call(principal=principal()), Outcome())
+    await ask(plugin)
+
+
+async def test_a_call_refused_for_its_tokens_takes_no_request(context: Context):
+    plugin = await started(context, requests_per_minute=1, tokens_per_minute=1)
+    plugin.finished(make_call(principal=principal()), Outcome(usage=Usage(prompt_tokens=1)))
+    for _ in range(3):
+        with pytest.raises(RateLimited, match="tokens per minute"):
+            await ask(plugin)
+
+
+def test_a_limit_that_limits_nothing_is_a_mistake():
+    with pytest.raises(ValidationError, match="requests_per_minute, tokens_per_minute or both"):
+        RateLimitConfig()
+
+
+async def test_workers_share_the_storage_that_a_plugin_registered(context: Context):
+    context.counters = MemoryStorage()
+    first = await started(context, requests_per_minute=2, tokens_per_minute=100)
+    second = await started(context, requests_per_minute=2, tokens_per_minute=100)
+    await ask(first)
+    await ask(second)
+    with pytest.raises(RateLimited, match="requests"):
+        await ask(first)
+    first.finished(make_call(principal=principal("key_b")), Outcome(usage=Usage(prompt_tokens=100)))
+    await first.shutdown()
+    with pytest.raises(RateLimited, match="tokens"):
+        await ask(second, principal("key_b"))
+    await second.shutdown()
+
+
+async def test_a_broken_storage_lets_calls_through_and_is_logged_once(
+    context: Context, caplog: pytest.LogCaptureFixture
+):
+    class Broken(MemoryStorage):
+        STORAGE_SCHEME = None  # pyright: ignore[reportAssignmentType] - not to be found by a URL
+        fails = True
+
+        async def get(self, key: str) -> int:
+            if self.fails:
+                raise ConnectionError("gone")
+            return await super().get(key)
+
+    storage = Broken()
+    context.counters = storage
+    plugin = await started(context, requests_per_minute=1)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            await ask(plugin)
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "gone" in caplog.text
+        storage.fails = False
+        await ask(plugin)
+        assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+        with pytest.raises(RateLimited):
+            await ask(plugin)
+
+
+async def test_a_fixed_window_begins_anew(counters: Counters, clock: Clock):
+    window = Window(10, "fixed-window")
+    assert window.used(await counters.add("a", 10)) == 10
+    clock.now += WINDOW
+    assert window.used(await counters.read("a")) == 0
+
+
+async def test_a_sliding_window_forgets_bit_by_bit(counters: Counters, clock: Clock):
+    window = Window(10, "sliding-window-counter")
+    clock.now -= clock.now % WINDOW  # the shared windows begin with the minute
+    counters = MemoryCounters(clock) if isinstance(counters, MemoryCounters) else counters
+    await counters.add("a", 10)
+    for seconds, used in ((60, 10), (15, 7), (15, 5), (29, 0)):
+        clock.now += seconds
+        assert window.used(await counters.read("a")) == used
+
+
+async def test_what_was_counted_soon_is_counted(counters: Counters, clock: Clock):
+    counters.add_soon("a", 3)
+    counters.add_soon("a", 4)
+    await counters.close()
+    counters.add_soon("a", 5)
+    await counters.close()
+    assert (await counters.read("a")).current == 12
+
+
+async def test_memory_forgets_keys_that_are_no_longer_used(clock: Clock):
+    counters = MemoryCounters(clock)
+    for number in range(1000):
+        await counters.add(str(number), 1)
+    clock.now += 2 * WINDOW
+    await counters.add("a", 1)
+    assert len(counters._current) + len(counters._previous) == 1
+
+
+async def test_shared_counters_ask_once_for_the_last_window(clock: Clock):
+    asked: list[str] = []
+
+    class Counting(MemoryStorage):
+        STORAGE_SCHEME = None  # pyright: ignore[reportAssignmentType]
+
+        async def get(self, key: str) -> int:
+            asked.append(key)
+            return await super().get(key)
+
+        async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+            asked.append(key)
+            return amount
+
+    storage: Storage = Counting()
+    counters = SharedCounters(storage, "t", clock)
+    for _ in range(5):
+        await counters.add("a", 1)
+    assert len(asked) == 6
+
+
+@given(
+    limit=st.integers(1, 20),
+    gaps=st.lists(st.floats(0, 90), min_size=1, max_size=60),
+    sliding=st.booleans(),
+)
+def test_retry_after_is_honest(limit: int, gaps: list[float], sliding: bool):
+    """After it one call fits; two seconds before it none does."""
+    clock = Clock()
+    counters = MemoryCounters(clock)
+    window = Window(limit, "sliding-window-counter" if sliding else "fixed-window")
+
+    async def fits() -> bool:
+        used = window.used(await counters.add("a", 1))
+        if used > limit:
+            await counters.add("a", -1)
+        return used <= limit
+
+    async def run() -> None:
+        for gap in gaps:
+            clock.now += gap
+            if not await fits():
+                wait = window.retry_after(await counters.read("a"))
+                assert wait >= 1
+                now = clock.now
+                if wait > 2:
+                    clock.now = now + wait - 2
+                    assert not await fits()
+                clock.now = now + wait
+                assert await fits()
+
+    asyncio.run(run())
+
+
+@given(hits=st.integers(0, 50), gaps=st.floats(0, 200), sliding=st.booleans())
+def test_after_the_reset_nothing_is_used(hits: int, gaps: float, sliding: bool):
+    clock = Clock()
+    counters = MemoryCounters(clock)
+    window = Window(10, "sliding-window-counter" if sliding else "fixed-window")
+
+    async def run() -> None:
+        await counters.add("a", hits)
+        clock.now += gaps
+        clock.now += window.reset_after(await counters.read("a"))
+        assert window.used(await counters.read("a")) == 0
+
+    asyncio.run(run())
