@@ -50,4 +50,6 @@ async def on_gateway_error(_request: Request, error: Exception) -> Response:
 async def on_fault(request: Request, error: Exception) -> Response:
     """Answer a fault nobody foresaw; its details go to the log only."""
     log.error("%s: internal error", request.scope.get("gateway.request_id"), exc_info=error)
-    return response(GatewayError("The gateway failed to process this request."))
+    # Starlette raises the fault again once this is sent, upon which the server closes the connection.
+    closes = [(b"connection", b"close")]
+    return response(GatewayError("The gateway failed to process this request.", headers=closes))

@@ -80,7 +80,7 @@ class OpenAIChat:
         try:
             request = _decode_request(body)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise _complaint(error) from None
+            raise openai_errors.bad_json(error) from None
         if not request.model:
             raise InvalidRequest("You must provide a model parameter.", param="model")
         if not request.messages:
@@ -114,12 +114,12 @@ class OpenAIChat:
             if not body.lstrip().startswith(b"{"):
                 raise WireError("the answer is not a JSON object") from None
             return None  # unusual usage is no reason to withhold the answer; it will be estimated
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise WireError(f"the answer is not valid JSON: {error}") from None
 
     def estimate(self, call: Call, body: bytes) -> Usage:
         """Estimate from the text of the request and of the answer."""
-        return _estimate(call, openai_errors.text_length(msgspec.json.decode(body).get("choices")))
+        return _estimate(call, openai_errors.text_length(body, "choices"))
 
     def reader(self, call: Call) -> ChatReader:
         """Make a reader that hides the usage event from clients that did not ask for it."""
@@ -179,7 +179,7 @@ class ChatReader:
             if not payload.startswith(b"{"):
                 raise WireError(f"a streamed event is not a JSON object: {error}") from None
             return True  # valid JSON of a shape we do not know: the client may
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise WireError(f"a streamed event is not valid JSON: {error}") from None
         if len(chunk.error) and bytes(chunk.error) != b"null":
             raise _failed(bytes(chunk.error))
@@ -197,12 +197,6 @@ class ChatReader:
             self._stopped = True
 
 
-def _complaint(error: Exception) -> InvalidRequest:
-    if isinstance(error, msgspec.DecodeError):
-        return openai_errors.bad_json(error)
-    return InvalidRequest("The request body is nested too deeply.", code="invalid_json")
-
-
 def _usage(usage: _Usage | None) -> Usage | None:
     if usage is None or usage.prompt_tokens is None:
         return None
@@ -217,9 +211,8 @@ def _usage(usage: _Usage | None) -> Usage | None:
 
 
 def _estimate(call: Call, characters: int) -> Usage:
-    messages = msgspec.json.decode(call.body).get("messages")
     return Usage(
-        prompt_tokens=openai_errors.estimated_tokens(openai_errors.text_length(messages)),
+        prompt_tokens=openai_errors.estimated_tokens(openai_errors.text_length(call.body, "messages")),
         completion_tokens=openai_errors.estimated_tokens(characters),
         estimated=True,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import msgspec
 from msgspec import Raw, Struct
 
@@ -42,7 +40,7 @@ class OpenAIEmbeddings:
         """Read the model."""
         try:
             request = _decode_request(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise openai_errors.bad_json(error) from None
         if not request.model:
             raise InvalidRequest("You must provide a model parameter.", param="model")
@@ -64,7 +62,7 @@ class OpenAIEmbeddings:
             if not body.lstrip().startswith(b"{"):
                 raise WireError("the answer is not a JSON object") from None
             return None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise WireError(f"the answer is not valid JSON: {error}") from None
         if usage is None or usage.prompt_tokens is None:
             return None
@@ -72,9 +70,8 @@ class OpenAIEmbeddings:
 
     def estimate(self, call: Call, body: bytes) -> Usage:  # noqa: ARG002 - the answer holds no text
         """Estimate from the text of the request; a list of token ids counts itself."""
-        given = msgspec.json.decode(call.body).get("input")
-        tokens = openai_errors.estimated_tokens(openai_errors.text_length(given)) or _leaves(given)
-        return Usage(prompt_tokens=tokens, estimated=True)
+        tokens = openai_errors.estimated_tokens(openai_errors.text_length(call.body, "input"))
+        return Usage(prompt_tokens=tokens or _token_ids(call.body), estimated=True)
 
     def reader(self, call: Call) -> StreamReader:
         """Embeddings do not stream."""
@@ -89,5 +86,7 @@ class OpenAIEmbeddings:
         return openai_errors.error_body(error)
 
 
-def _leaves(value: Any) -> int:
-    return sum(map(_leaves, cast("list[Any]", value))) if isinstance(value, list) else 1
+def _token_ids(body: bytes) -> int:
+    """Count the token ids of an input without text: a list of them, or of such lists."""
+    given = _decode_request(body).input
+    return sum(bytes(item).count(b",") + 1 for item in given) if isinstance(given, list) else 0

@@ -20,8 +20,10 @@ def error_body(error: GatewayError) -> bytes:
     return msgspec.json.encode({"error": fields})
 
 
-def bad_json(error: msgspec.DecodeError) -> InvalidRequest:
+def bad_json(error: msgspec.DecodeError | RecursionError) -> InvalidRequest:
     """Turn a decoder's complaint into a 400 that names the field, where there is one."""
+    if isinstance(error, RecursionError):
+        return InvalidRequest("The request body is nested too deeply.", code="invalid_json")
     if not isinstance(error, msgspec.ValidationError):
         return InvalidRequest(f"The request body is not valid JSON: {error}.", code="invalid_json")
     problem, _, path = str(error).partition(" - at `$")
@@ -39,16 +41,26 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:].replace("`", "")
 
 
-def text_length(value: Any) -> int:
-    """Count the characters of text in a JSON value; data URLs and file contents count as little."""
-    if isinstance(value, str):
-        return len(value) if not value.startswith("data:") else 0
-    if isinstance(value, list):
-        return sum(map(text_length, cast("list[Any]", value)))
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        return sum(text_length(item) for key, item in fields.items() if key not in BINARY_FIELDS)
-    return 0
+def text_length(body: bytes, field: str) -> int:
+    """Count the characters of text in a field of a JSON object, however deep; data URLs and files count as little.
+
+    A body that cannot be read whole (too deep, or not quite UTF-8) counts with all its bytes.
+    """
+    try:
+        values: list[Any] = [msgspec.json.decode(body).get(field)]
+    except (msgspec.DecodeError, RecursionError):
+        return len(body)
+    length = 0
+    while values:
+        item = values.pop()
+        if isinstance(item, str):
+            length += len(item) if not item.startswith("data:") else 0
+        elif isinstance(item, list):
+            values += cast("list[Any]", item)
+        elif isinstance(item, dict):
+            fields = cast("dict[str, Any]", item)
+            values += [part for key, part in fields.items() if key not in BINARY_FIELDS]
+    return length
 
 
 def estimated_tokens(characters: int) -> int:
