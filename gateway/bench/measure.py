@@ -106,6 +106,7 @@ class Meter:
     def requests(self, subject: Subject) -> None:
         """One closed-loop pass of whole answers: CPU per request and throughput."""
         result, spent = self._costed(subject, subject.request, self.plan.connections)
+        subject.figures.add("bad", result["bad"])
         figures = subject.figures
         figures.add("cpu_us_per_request", _each(spent, result["requests"]))
         figures.add("requests_per_second", result["per_second"])
@@ -115,6 +116,7 @@ class Meter:
         """One closed-loop pass of streamed answers: CPU per stream and per event, time to the first event."""
         result, spent = self._costed(subject, subject.stream, self.plan.connections * STREAMS_PER_CONNECTION)
         figures = subject.figures
+        figures.add("bad_streams", result["bad"])
         figures.add("cpu_us_per_stream", _each(spent, result["requests"]))
         figures.add("cpu_us_per_chunk", _each(spent, result["requests"] * EVENTS))
         figures.add("chunks_per_second", result["per_second"] * EVENTS)
@@ -148,7 +150,6 @@ class Meter:
         before = cpu_seconds(subject.pid) if subject.pid is not None else None
         result = self._load(subject.port, request, connections, self.plan.seconds)
         after = cpu_seconds(subject.pid) if subject.pid is not None else None
-        subject.figures.add("bad", result["bad"])
         return result, after - before if after is not None and before is not None else None
 
     def _load(

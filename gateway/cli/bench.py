@@ -86,7 +86,8 @@ def _print(result: Result) -> None:
     ]
     for title, name, unit, digits in rows:
         table.add_row(title, *_cells(figures, name, unit, digits))
-    table.add_row("failed calls", f"{figures.total('bad'):.0f}", style="red" if figures.total("bad") else "")
+    failed = figures.total("bad") + figures.total("bad_streams")
+    table.add_row("failed calls", f"{failed:.0f}", style="red" if failed else "")
     console = Console()
     console.print(table)
     direct = result.direct.figures
