@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from gateway.cli.http import Http
+
 if TYPE_CHECKING:
     from gateway.app import Gateway
 
@@ -38,7 +40,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 gateway,
                 loop="auto",
-                http="httptools",
+                http=Http,
                 ws="none",
                 lifespan="off",  # started and stopped below, so that errors reach the command as they are
                 interface="asgi3",
