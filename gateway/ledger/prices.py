@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.errors import ConfigError, InvalidRequest
 from gateway.types import NANO, Outcome, Usage
@@ -192,12 +193,20 @@ def _parse(text: str, where: str) -> tuple[str, dict[str, dict[str, list[Price]]
             except ValueError as error:
                 problems.append(f"{where}: [{catalogue}] {model!r}: {error}")
             else:
-                # The newest first, so that an open-ended period ends where the next one begins.
-                found.sort(key=lambda price: price.valid_from, reverse=True)
-                prices.setdefault(catalogue, {})[model] = found
+                prices.setdefault(catalogue, {})[model] = _in_turn(found)
     if problems:
         raise ConfigError(problems)
     return str(version), prices
+
+
+def _in_turn(periods: list[Price]) -> list[Price]:
+    """Let every period end where the next one begins, at the latest; the newest comes first."""
+    periods = sorted(periods, key=lambda price: price.valid_from, reverse=True)
+    following = [float("inf"), *(price.valid_from for price in periods)]
+    return [
+        replace(price, valid_until=min(price.valid_until, end))
+        for price, end in zip(periods, following, strict=False)
+    ]
 
 
 def _period(entry: Any, version: str) -> Price:

@@ -22,8 +22,8 @@ _FINAL = frozenset({400, 404, 413, 422})
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 _SERVER_ERROR = 500
-_CODES: Mapping[int, tuple[str, str | None]] = {
-    400: ("invalid_request_error", None),
+_CODES: Mapping[int, tuple[str, str]] = {
+    400: ("invalid_request_error", "bad_request"),
     401: ("invalid_request_error", "invalid_api_key"),
     404: ("invalid_request_error", "model_not_found"),
     429: ("rate_limit_error", "rate_limit_exceeded"),

@@ -37,12 +37,14 @@ class Failures:
 
     def __init__(self, name: str, scrubber: Scrubber) -> None:
         self._name = name
-        self._scrubber = scrubber
+        self.scrub = scrubber.scrub
+        """Removes the credentials of this instance from a text."""
 
     def refused(self, status: int, headers: RawHeaders, body: bytes) -> tuple[ProviderError, Refusal]:
         """Make the error for an answer with an error status: the service's own words, minus secrets."""
-        refusal = refusals.read(body) or Refusal()
-        scrub = self._scrubber.scrub
+        said = refusals.read(body)
+        refusal = said or Refusal()
+        scrub = self.scrub
         error = ProviderError(
             scrub(refusal.message) or self._bare(status),
             provider=self._name,
@@ -53,6 +55,8 @@ class Failures:
             param=scrub(refusal.param),
             headers=[header for header in headers if header[0] in _ADVICE],
         )
+        if said is not None:
+            error.code = scrub(said.code)  # a service that says null means it
         return error, refusal
 
     def unusable(self, what: str) -> ProviderError:

@@ -102,7 +102,11 @@ class OpenAIProvider:
             kind = response.header(b"content-type") or b""
             if kind.startswith(b"text/event-stream"):
                 return Answer(
-                    response.status, headers, stream=Stream(response, self._failures), close=response.close
+                    response.status,
+                    headers,
+                    stream=Stream(response, self._failures),
+                    close=response.close,
+                    scrub=self._failures.scrub,
                 )
             said = kind.partition(b";")[0].decode("latin-1") or "something without a content type"
             body = await _beginning(response)

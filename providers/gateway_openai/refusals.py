@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import msgspec
 from msgspec import Struct
@@ -72,6 +72,12 @@ class Scrubber:
     def __init__(self, secrets: Iterable[str]) -> None:
         # The longest first, in case one is part of another.
         self._secrets = tuple(sorted({secret for secret in secrets if secret}, key=len, reverse=True))
+
+    @overload
+    def scrub(self, text: str) -> str: ...
+
+    @overload
+    def scrub(self, text: None) -> None: ...
 
     def scrub(self, text: str | None) -> str | None:
         """Return the text without secrets, at most a few thousand characters of it."""
