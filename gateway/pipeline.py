@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.errors import GatewayError, PermissionDenied, ProviderError
@@ -118,7 +118,7 @@ class Pipeline:
                 running.first = await self._first_events(running, answer)
         except BaseException as error:
             _close(answer)
-            raise _as_provider_error(error, target.provider) from error
+            raise _as_provider_error(error, target.provider, answer.scrub) from error
         outcome.first_byte_at = time.time()
         return answer
 
@@ -171,7 +171,7 @@ class Pipeline:
             _close(answer)
             # What breaks after the provider's last word takes nothing from the answer.
             if not (reader.finished and isinstance(error, ProviderError)):
-                raise _as_provider_error(error, outcome.provider or "") from error
+                raise _as_provider_error(error, outcome.provider or "", answer.scrub) from error
         self._settle(running, "success")
         await reply.end()
 
@@ -222,18 +222,18 @@ def _close(answer: Answer) -> None:
         answer.close()
 
 
-def _as_provider_error(error: BaseException, provider: str) -> BaseException:
+def _as_provider_error(error: BaseException, provider: str, scrub: Callable[[str], str]) -> BaseException:
     """Say in the gateway's words what went wrong with a provider's answer; other errors stay as they are."""
     if isinstance(error, WireError):
         code = "upstream_cut" if isinstance(error, StreamCut) else "upstream_malformed"
         return ProviderError(f"The provider '{provider}' failed: {error}.", provider=provider, code=code)
     if isinstance(error, StreamFailed):
         return ProviderError(
-            error.message,
+            scrub(error.message),
             provider=provider,
             can_fall_back=error.status not in CLIENTS_FAULT,
             status=error.status,
-            type=error.type,
-            code=error.code,
+            type=scrub(error.type) if error.type else None,
+            code=scrub(error.code) if error.code else None,
         )
     return error

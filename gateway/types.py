@@ -115,9 +115,10 @@ class Answer:
 
     `stream` yields bytes as they arrive, cut anywhere; it raises `ProviderError` when the provider breaks off.
     `close` releases the connection; it may be called at any time, and more than once.
+    `scrub` removes the provider's credentials from the words of an error inside the stream.
     """
 
-    __slots__ = ("body", "close", "headers", "status", "stream")
+    __slots__ = ("body", "close", "headers", "scrub", "status", "stream")
 
     def __init__(
         self,
@@ -127,6 +128,7 @@ class Answer:
         body: bytes = b"",
         stream: AsyncIterator[bytes] | None = None,
         close: Callable[[], None] | None = None,
+        scrub: Callable[[str], str] = str,
     ) -> None:
         self.status = status
         self.headers = headers
@@ -134,6 +136,7 @@ class Answer:
         self.body = body
         self.stream = stream
         self.close = close
+        self.scrub = scrub
 
 
 class Outcome(Struct, kw_only=True):
