@@ -9,6 +9,8 @@ import pluggy
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from limits.aio.storage import Storage
 
     from gateway.store import Database
@@ -39,6 +41,8 @@ class Context:
         """Shared storage for limits, when a plugin registered one; set before `startup`."""
         self.workers = 1
         """How many processes serve this config."""
+        self.shared_folder: Path | None = None
+        """With several workers, a folder for files that are theirs alone; it goes away when the last one ends."""
 
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)

@@ -7,6 +7,8 @@ import ipaddress
 import logging
 import os
 import socket
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,10 +73,13 @@ def serve(ctx: click.Context, host: str, port: int, workers: int, log_level: str
 
     from gateway.cli.workers import Supervisor
 
-    def build() -> Gateway:
-        return Gateway(config, workers=workers)
+    with TemporaryDirectory(prefix="gateway-") as folder:
 
-    ctx.exit(Supervisor(workers, build=build, listener=listener, on_ready=on_ready).run())
+        def build() -> Gateway:
+            return Gateway(config, workers=workers, shared_folder=Path(folder))
+
+        code = Supervisor(workers, build=build, listener=listener, on_ready=on_ready).run()
+    ctx.exit(code)
 
 
 def _log_to_stderr(level: str) -> None:
