@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Mount
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api import errors
 from gateway.api.access import Access
 from gateway.api.lifecycle import Lifecycle
-from gateway.api.routes import core_routes
+from gateway.api.routes import CallRoutes, call_endpoints, core_routes
 from gateway.config import Config, proxies_from_environment
 from gateway.errors import GatewayError
 from gateway.ids import new_id
@@ -43,7 +44,12 @@ class Gateway(Starlette):
     """
 
     def __init__(
-        self, config: Config, *, plugins: Sequence[type[Plugin[Any]]] = (), workers: int = 1
+        self,
+        config: Config,
+        *,
+        plugins: Sequence[type[Plugin[Any]]] = (),
+        workers: int = 1,
+        shared_folder: Path | None = None,
     ) -> None:
         settings = config.settings
         self.config = config
@@ -51,6 +57,7 @@ class Gateway(Starlette):
         self._client = _client(config)
         self._context = Context(client=self._client, database=self._database)
         self._context.workers = workers
+        self._context.shared_folder = shared_folder
         self.registry = Registry.build(config, self._context, plugins)
         hooks = self.registry.facade
         counters = hooks.counters()
@@ -84,14 +91,17 @@ class Gateway(Starlette):
         self._starting = asyncio.Lock()
         self._transports = hooks.transports()
         self._transport_tasks: list[asyncio.Task[None]] = []
+        access = Access(hooks.authenticators())
+        self._calls = call_endpoints(
+            access=access, pipeline=pipeline, lifecycle=self._lifecycle, max_body=settings.max_body_bytes
+        )
         routes = [
             *core_routes(
-                access=Access(hooks.authenticators()),
-                pipeline=pipeline,
+                calls=self._calls,
+                access=access,
                 lifecycle=self._lifecycle,
                 routing=routing,
                 ledger=self._ledger,
-                max_body=settings.max_body_bytes,
             ),
             *hooks.routes(),
             *([Mount("/admin", routes=pages)] if (pages := hooks.admin_pages()) else []),
@@ -107,6 +117,15 @@ class Gateway(Starlette):
             lifespan=Gateway.lifespan,
         )
         self.router.redirect_slashes = False
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the endpoints that make calls before Starlette's own stack, and the plugins' middleware around both."""
+        around, self.user_middleware = self.user_middleware, []
+        app: ASGIApp = CallRoutes(self._calls, super().build_middleware_stack())
+        self.user_middleware = around
+        for cls, args, kwargs in reversed(around):
+            app = cls(app, *args, **kwargs)
+        return ServerErrorMiddleware(app, handler=errors.on_fault) if around else app
 
     @classmethod
     def from_file(
@@ -139,7 +158,7 @@ class Gateway(Starlette):
         await super().__call__(scope, receive, send_numbered)
 
     @asynccontextmanager
-    async def lifespan(self, _app: Any = None) -> AsyncIterator[None]:
+    async def lifespan(self, _app: Any = None) -> AsyncGenerator[None]:
         """Start and stop with the application that serves or mounts this gateway."""
         await self.startup()
         try:
