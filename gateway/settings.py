@@ -7,7 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gateway.secrets import Secret
 
@@ -118,13 +126,10 @@ class ModelTarget(_Table):
         description="`provider:model`, with the provider's name in this file.",
         json_schema_extra={"pattern": TARGET.pattern},
     )
-    weight: int = Field(default=1, ge=1, description="Share of the calls among targets of one tier.")
+    weight: int = Field(
+        default=1, ge=1, description="For policies that spread calls over a tier; `priority` does not."
+    )
     tier: int = Field(default=1, ge=1, description="Tiers are tried in ascending order.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return {"to": value} if isinstance(value, str) else value
 
     @field_validator("to")
     @classmethod
@@ -144,10 +149,23 @@ class ModelTarget(_Table):
         return self.to.partition(":")[2]
 
 
+def _from_text(value: Any) -> Any:
+    return {"to": value} if isinstance(value, str) else value
+
+
+AnyTarget = Annotated[
+    ModelTarget,
+    BeforeValidator(
+        _from_text, json_schema_input_type=Annotated[str, Field(pattern=TARGET.pattern)] | ModelTarget
+    ),
+]
+"""A target, written as text or as a table."""
+
+
 class ModelRoute(_Table):
     """The table `[models.NAME]`: a name that clients may call, and what it stands for."""
 
-    targets: tuple[ModelTarget, ...] = Field(
+    targets: tuple[AnyTarget, ...] = Field(
         min_length=1,
         description='Targets in the order of preference: "provider:model" or { to = "provider:model", tier = 1 }.',
     )

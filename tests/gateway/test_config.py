@@ -178,10 +178,10 @@ def test_models_have_targets_as_text_or_table() -> None:
 
 def test_nothing_in_a_config_changes() -> None:
     config: Any = Config.from_dict({"models": {}})
-    with pytest.raises(AttributeError):
-        config.models = {}
     with pytest.raises(TypeError):
         config.models["x"] = None
+    with pytest.raises(AttributeError):
+        config.models = {}
     with pytest.raises(ValidationError):
         config.settings.drain_seconds = 1
 

@@ -190,8 +190,15 @@ def test_hook_register_counters() -> None:
     )
 
 
-@pytest.mark.parametrize("hook", ["register_routes", "register_admin_pages"])
-def test_hook_register_routes_and_register_admin_pages(hook: str) -> None:
+def test_hook_register_routes() -> None:
+    paths_are_unique("register_routes")
+
+
+def test_hook_register_admin_pages() -> None:
+    paths_are_unique("register_admin_pages")
+
+
+def paths_are_unique(hook: str) -> None:
     read, write = Route("/x", handle, methods=["GET"]), Route("/x", handle, methods=["POST"])
     files = Mount("/files", routes=[])
     assert fire(hook, [read, write], [files]) == (read, write, files)
