@@ -59,7 +59,7 @@ def accepts(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:
         parts.append(root["$defs"][schema["$ref"].removeprefix("#/$defs/")])
     return (
         all(accepts(part, value, root) for part in parts)
-        and any(accepts(option, value, root) for option in schema.get("anyOf", [{}]))
+        and ("anyOf" not in schema or any(accepts(option, value, root) for option in schema["anyOf"]))
         and value in schema.get("enum", [schema.get("const", value)])
         and isinstance(value, TYPES[schema["type"]] if "type" in schema else object)
         and accepts_inside(schema, value, root)
