@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +25,14 @@ class GatewayFactory(Protocol):
     ) -> AbstractAsyncContextManager[Gateway]: ...
 
 
+class ClientFactory(Protocol):
+    """The type of `gateway_client`."""
+
+    def __call__(
+        self, config: Mapping[str, Any], plugins: Sequence[type[Plugin[Any]]] = ()
+    ) -> TestClient: ...
+
+
 @pytest.fixture
 def gateway_factory(tmp_path: Path) -> GatewayFactory:
     """Start a gateway in an async test.
@@ -44,9 +52,7 @@ def gateway_factory(tmp_path: Path) -> GatewayFactory:
 
 
 @pytest.fixture
-def gateway_client(
-    tmp_path: Path,
-) -> Generator[Callable[..., TestClient]]:
+def gateway_client(tmp_path: Path) -> Generator[ClientFactory]:
     """Start a gateway in a test that is not async.
 
     Use it as `client = gateway_client({...}, plugins=[Acme])`. The client is Starlette's `TestClient`; the gateway stops at the end of the test.
