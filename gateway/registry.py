@@ -62,8 +62,6 @@ class Registry:
         if loading.problems:
             cause = ExceptionGroup("plugins could not be loaded", loading.causes) if loading.causes else None
             raise ConfigError([problem.text for problem in sorted(loading.problems)]) from cause
-        for skipped in loading.skipped:
-            log.warning("[%s] is skipped: %s", skipped.table.instance, skipped.reason)
         manager = PluginManager("gateway")
         manager.add_hookspecs(Hooks)
         registered = [_construct(loaded, context) for loaded in loading.plugins]
@@ -78,6 +76,8 @@ class Registry:
 
     async def start(self) -> None:
         """Start the plugins in file order. When one fails, stop those that run and raise `PluginError`."""
+        for skipped in self.skipped:
+            log.warning("[%s] is skipped: %s", skipped.table.instance, skipped.reason)
         for registered in self._registered:
             try:
                 await registered.plugin.startup()

@@ -13,9 +13,9 @@ from gateway.cli.options import config_of, json_option, registry_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gateway.registry import PluginInfo
+    from rich.text import Text
 
-_STYLES = {"enabled": "green", "skipped": "yellow", "installed": "dim"}
+    from gateway.registry import PluginInfo
 
 
 @click.command()
@@ -50,21 +50,31 @@ def _print_table(found: Sequence[PluginInfo]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("#", justify="right", style="dim")
     table.add_column("table", style="bold", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("plugin", no_wrap=True)
-    table.add_column("hooks, or what is missing")
+    table.add_column("gives")
     table.add_column("from", style="dim")
     for number, plugin in enumerate(found, 1):
-        table.add_row(
-            str(number) if plugin.state == "enabled" else "",
-            f"\\[{plugin.instance}]",
-            f"[{_STYLES[plugin.state]}]{plugin.state}[/]",
-            plugin.id,
-            plugin.reason or ", ".join(hook.removeprefix("register_") for hook in plugin.hooks),
-            plugin.distribution,
-        )
-    Console().print(table)
+        name = Text(f"[{plugin.instance}]")
+        if plugin.id != plugin.instance:
+            name.append(f" ({plugin.id.partition('.')[2]})", style="not bold")
+        order = str(number) if plugin.state == "enabled" else ""
+        table.add_row(order, name, _gives(plugin), plugin.distribution)
+    Console(highlight=False).print(table)
+
+
+def _gives(plugin: PluginInfo) -> Text:
+    from rich.text import Text
+
+    match plugin.state:
+        case "enabled":
+            return Text(
+                ", ".join(hook.removeprefix("register_") for hook in plugin.hooks) or "nothing", "green"
+            )
+        case "skipped":
+            return Text(f"skipped: {plugin.reason}", "yellow")
+        case _:
+            return Text("installed, not enabled", "dim")

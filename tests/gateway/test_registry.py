@@ -194,7 +194,9 @@ def test_a_hook_that_would_never_fire_is_refused(hook: str, function: Any, probl
     )
 
 
-def test_a_skipped_provider_is_logged_once_and_described(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_skipped_provider_is_logged_at_the_start_and_described(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Sample(Plugin[Any]):
         id = "provider.sample"
 
@@ -214,6 +216,8 @@ def test_a_skipped_provider_is_logged_once_and_described(caplog: pytest.LogCaptu
         "eu": {"use": "sample", "api_key": "literal"},
     }
     registry = build({"provider": tables}, Sample)
+    assert caplog.records == []
+    await registry.start()
     assert [record.getMessage() for record in caplog.records] == [
         "[provider.sample] is skipped: environment variable UNSET_SAMPLE_KEY is not set"
     ]
