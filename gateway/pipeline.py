@@ -130,13 +130,16 @@ class Pipeline:
         return wire.usage(answer.body) or wire.estimate(call, answer.body)
 
     async def _first_events(self, running: Running, answer: Answer) -> bytes:
-        """Return the first whole events that the client may see; b"" when the stream holds none."""
+        """Return the first whole events that the client may see; b"" when the stream holds none.
+
+        A provider's comments before them are left out: they promise nothing, and another target may yet be tried.
+        """
         reader, stream = running.reader, answer.stream
         assert reader is not None
         assert stream is not None
         async for chunk in stream:
             data = reader.feed(chunk)
-            if data:
+            if data and reader.began:
                 return data
         reader.end()
         return b""

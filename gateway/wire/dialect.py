@@ -26,6 +26,8 @@ class StreamReader(Protocol):
     """Reads one streamed answer while it passes through."""
 
     usage: Usage | None
+    began: bool
+    """The provider said something: an event, not only a comment."""
     finished: bool
     """The provider said that it is done; nothing of value follows."""
 

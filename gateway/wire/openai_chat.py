@@ -137,7 +137,7 @@ class OpenAIChat:
 class ChatReader:
     """Follows a stream of chat completion chunks."""
 
-    __slots__ = ("_characters", "_events", "_hides_usage", "_stopped", "finished", "usage")
+    __slots__ = ("_characters", "_events", "_hides_usage", "_stopped", "began", "finished", "usage")
 
     def __init__(self, *, hides_usage: bool) -> None:
         self._events = sse.EventSplitter()
@@ -145,6 +145,7 @@ class ChatReader:
         self._characters = 0
         self._stopped = False
         self.usage: Usage | None = None
+        self.began = False
         self.finished = False
 
     def feed(self, chunk: bytes) -> bytes:
@@ -170,6 +171,7 @@ class ChatReader:
     def _shows(self, payload: bytes) -> bool:
         if not payload:
             return True
+        self.began = True
         if payload == b"[DONE]":
             self.finished = True
             return True

@@ -1,0 +1,200 @@
+"""The real command line as a child process: `gateway serve` and the commands beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx2
+
+T = TypeVar("T")
+
+COMMAND = [sys.executable, "-m", "gateway"]
+READY_SECONDS = 30.0
+FAULTS = re.compile(
+    r"Traceback|never retrieved|never awaited|Exception ignored|ResourceWarning|object has no attribute"
+)
+"""What a healthy gateway never writes to its log."""
+
+
+def free_port() -> int:
+    """Find a port on the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], T], seconds: float = 10.0, every: float = 0.02) -> T:
+    """Wait until `condition` gives something true, and return that. Fails the test when it does not in time."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s; last: {value!r}"
+        time.sleep(every)
+    return value
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Make an environment without anybody's credentials or proxies in it."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **more}
+
+
+class Deployment:
+    """A folder with a plugins.toml, and the commands that run on it."""
+
+    def __init__(self, folder: Path, config: str, *, pythonpath: Path | None = None) -> None:
+        self.folder = folder
+        self.file = folder / "plugins.toml"
+        self.file.write_text(config, encoding="utf-8")
+        self.port = free_port()
+        self.log = folder / "gateway.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.environment = environment(**({"PYTHONPATH": str(pythonpath)} if pythonpath else {}))
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The server's process."""
+        assert self.process is not None
+        return self.process
+
+    def start(self, *options: str, ready: bool = True) -> Self:
+        """Start `gateway serve`, and wait until it is ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "-c", str(self.file), "serve", "--port", str(self.port), *options],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if ready:
+            until(self.is_ready, READY_SECONDS)
+        return self
+
+    def is_ready(self) -> bool:
+        """Ask /readyz; fails when the process has ended instead."""
+        code = self.running.poll()
+        assert code is None, f"gateway serve ended with {code}:\n{self.text()}"
+        with contextlib.suppress(httpx2.TransportError):
+            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        return False
+
+    def text(self) -> str:
+        """What it wrote to stdout and stderr so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def stop(self, seconds: float = 40.0) -> int:
+        """Send SIGTERM, and return the exit code."""
+        if self.running.poll() is None:
+            self.running.send_signal(signal.SIGTERM)
+        return self.running.wait(seconds)
+
+    def kill(self) -> None:
+        """Send SIGKILL to the server and everything it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.running.pid, signal.SIGKILL)
+        self.running.wait(10)
+
+    def command(self, *arguments: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on this config; `code` is the exit code it must have, None for any."""
+        done = subprocess.run(
+            [*COMMAND, "-c", str(self.file), *arguments],
+            cwd=self.folder,
+            env={**self.environment, **env},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if code is not None:
+            assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done
+
+    def key(self, *options: str, name: str = "test") -> dict[str, Any]:
+        """Create an API key; `id` and `key` are in it."""
+        return json.loads(self.command("keys", "create", "--name", name, "--json", *options).stdout)
+
+    def calls(self, *options: str) -> list[dict[str, Any]]:
+        """List the ledger, newest first."""
+        output = self.command("calls", "--json", "--limit", "100000", *options).stdout
+        return [json.loads(line) for line in output.splitlines()]
+
+    def call(self, client_request_id: str) -> dict[str, Any]:
+        """Get the one ledger row of a client's request id, once it is settled."""
+
+        def settled() -> list[dict[str, Any]]:
+            rows = self.calls("--client-request-id", client_request_id)
+            return rows if rows and all(row["status"] != "processing" for row in rows) else []
+
+        (row,) = until(settled)
+        return row
+
+    def row(self, client_request_id: str) -> dict[str, Any]:
+        """Get the one ledger row of a client's request id straight from SQLite, once it is settled."""
+
+        def settled() -> dict[str, Any] | None:
+            with contextlib.closing(sqlite3.connect(self.folder / "gateway.db", timeout=10)) as database:
+                database.row_factory = sqlite3.Row
+                found = database.execute(
+                    "SELECT * FROM model_calls WHERE client_request_id = ?", (client_request_id,)
+                ).fetchall()
+            assert len(found) <= 1
+            return dict(found[0]) if found and found[0]["status"] != "processing" else None
+
+        return until(settled)
+
+    def processes(self) -> list[int]:
+        """The pids of the server and of all its descendants."""
+        found = [self.running.pid]
+        for pid in found:
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += [int(child) for child in task.read_text().split()]
+        return found
+
+    def memory(self) -> int:
+        """Resident memory of the server process in bytes."""
+        status = Path(f"/proc/{self.running.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+    def open_files(self) -> int:
+        """How many files and sockets the server process holds open."""
+        return len(os.listdir(f"/proc/{self.running.pid}/fd"))
+
+
+@contextlib.contextmanager
+def deployment(
+    folder: Path, config: str, *options: str, start: bool = True, faults: bool = False, pythonpath: Path | None = None
+) -> Iterator[Deployment]:
+    """Serve a config for the length of a block. Afterwards it must stop with 0, and its log must hold no fault."""
+    served = Deployment(folder, config, pythonpath=pythonpath)
+    try:
+        if start:
+            served.start(*options)
+        yield served
+        if served.process is not None and served.process.poll() is None:
+            assert served.stop() == 0, served.text()
+        if not faults:
+            assert not FAULTS.search(served.text()), served.text()
+    finally:
+        if served.process is not None and served.process.poll() is None:
+            served.kill()
+        shutil.rmtree(folder, ignore_errors=True)
