@@ -44,7 +44,7 @@ class Failures:
         """Make the error for an answer with an error status: the service's own words, minus secrets."""
         said = refusals.read(body)
         refusal = said or Refusal()
-        scrub = self.scrub
+        scrub = self._scrubbed
         error = ProviderError(
             scrub(refusal.message) or self._bare(status),
             provider=self._name,
@@ -85,6 +85,9 @@ class Failures:
         return ProviderError(
             f"The provider '{self._name}' {what}.", provider=self._name, status=status, code=code
         )
+
+    def _scrubbed(self, text: str | None) -> str | None:
+        return None if text is None else self.scrub(text)
 
     def _bare(self, status: int) -> str:
         try:
