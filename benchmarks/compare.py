@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -40,33 +41,14 @@ def main() -> int:
     plan = Plan(
         arguments.seconds, arguments.rounds, arguments.connections, arguments.rate, stream=arguments.stream
     )
-    names = arguments.only.split(",") if arguments.only else [OURS, *(peer.name for peer in ALL)]
     meter = Meter(plan, Cores.choose(), tools())
     versions: dict[str, str] = {}
     absent: dict[str, str] = {}
-    subjects: list[Subject] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-compare-")))
         processes = stack.enter_context(Processes(folder))
         mock = stack.enter_context(upstream(meter, processes))
-        for peer in (kind() for kind in ALL if kind.name in names):
-            _say(f"starting {peer.name}")
-            try:
-                if arguments.install:
-                    peer.install()
-                versions[peer.name] = peer.version()
-                subjects.append(_start(peer, mock, meter, processes))
-            except (GatewayError, OSError, subprocess.CalledProcessError) as error:
-                absent[peer.name] = str(error)
-                _say(f"{peer.name}: {error}")
-        if OURS in names:
-            _say(f"starting {OURS}")
-            config = Config.from_file(arguments.config)
-            ours, _ = stack.enter_context(
-                gateway(config, core=meter.cores.gateway, upstream_port=mock.port, processes=processes)
-            )
-            versions[OURS] = __version__
-            subjects.append(ours)
+        subjects = list(_started(arguments, meter, mock, processes, stack, versions, absent))
         for each in subjects:
             meter.memory(each, "memory_mb_at_start")
             meter.warm_up(each)
@@ -103,6 +85,37 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _started(
+    arguments: argparse.Namespace,
+    meter: Meter,
+    mock: Subject,
+    processes: Processes,
+    stack: ExitStack,
+    versions: dict[str, str],
+    absent: dict[str, str],
+) -> Iterator[Subject]:
+    """Start what was asked for; note versions, and why something is missing."""
+    names = arguments.only.split(",") if arguments.only else [OURS, *(peer.name for peer in ALL)]
+    for peer in (kind() for kind in ALL if kind.name in names):
+        _say(f"starting {peer.name}")
+        try:
+            if arguments.install:
+                peer.install()
+            versions[peer.name] = peer.version()
+            yield _start(peer, mock, meter, processes)
+        except (GatewayError, OSError, subprocess.CalledProcessError) as error:
+            absent[peer.name] = str(error)
+            _say(f"{peer.name}: {error}")
+    if OURS in names:
+        _say(f"starting {OURS}")
+        config = Config.from_file(arguments.config)
+        ours, _ = stack.enter_context(
+            gateway(config, core=meter.cores.gateway, upstream_port=mock.port, processes=processes)
+        )
+        versions[OURS] = __version__
+        yield ours
+
+
 def _start(peer: Peer, mock: Subject, meter: Meter, processes: Processes) -> Subject:
     port = free_port()
     scratch = processes.folder / f"{peer.name}.files"
@@ -135,7 +148,7 @@ def _markdown(
         "",
         "version",
         "CPU µs/request",
-        "× nginx",
+        f"{BASELINE} = 1",
         "requests/s",
         f"added p50 µs at {plan.rate:g}/s",
         "added p99 µs",

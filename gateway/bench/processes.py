@@ -7,6 +7,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -74,15 +76,15 @@ class Processes:
     def answered(self, name: str, process: subprocess.Popen[bytes], port: int, request: bytes) -> None:
         """Wait for the first good answer to a request. Raises `GatewayError` with what was said instead."""
         end = time.monotonic() + START_SECONDS
-        said = b""
+        status, body = 0, b""
         while time.monotonic() < end and process.poll() is None:
-            with contextlib.suppress(OSError):
-                said = ask(port, request)
-                if said.startswith(b"HTTP/1.1 200"):
+            with contextlib.suppress(OSError, HTTPException):
+                status, body = ask(port, request)
+                if status == HTTPStatus.OK:
                     return
             time.sleep(_POLL_SECONDS)
-        answer = said.decode(errors="replace").strip()
-        raise GatewayError(f"{name} gave no good answer.\n{answer}\n{self.tail(name)}".strip())
+        answer = f"It said {status}: {body.decode(errors='replace').strip()}" if status else ""
+        raise GatewayError(f"{name} gave no good answer. {answer}\n{self.tail(name)}".strip())
 
     def tail(self, name: str) -> str:
         """The last lines that the process printed."""
@@ -97,8 +99,13 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-def ask(port: int, request: bytes) -> bytes:
-    """Send one request on a connection of its own; give the beginning of the answer."""
+def ask(port: int, request: bytes) -> tuple[int, bytes]:
+    """Send one request on a connection of its own; give status and body of the answer.
+
+    Raises `OSError` or `http.client.HTTPException` when there is none.
+    """
     with socket.create_connection(("127.0.0.1", port), 5) as sock:
         sock.sendall(request)
-        return sock.recv(4096)
+        answer = HTTPResponse(sock)
+        answer.begin()
+        return answer.status, answer.read()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +59,9 @@ class Result:
 
 
 @contextmanager
-def upstream(meter: Meter, processes: Processes) -> Generator[Subject]:
-    """Run the mock upstream."""
-    argv = [*meter.tools.mock, "--port", "0", "--gap", str(STREAM_GAP_MS)]
+def upstream(meter: Meter, processes: Processes, *, gap_ms: int = STREAM_GAP_MS) -> Generator[Subject]:
+    """Run the mock upstream, with that time between the events of a stream."""
+    argv = [*meter.tools.mock, "--port", "0", "--gap", str(gap_ms)]
     process = processes.start("mock", argv, core=meter.cores.mock)
     port = int(processes.printed("mock", process))
     yield subject("mock", port, processes.folder, model="gpt-4o-mini")
@@ -80,9 +80,18 @@ def subject(
 
 @contextmanager
 def gateway(
-    config: Config, *, core: int | None, upstream_port: int, processes: Processes, name: str = "gateway"
+    config: Config,
+    *,
+    core: int | None,
+    upstream_port: int,
+    processes: Processes,
+    serve: Sequence[str] = (*GATEWAY, "serve"),
 ) -> Generator[tuple[Subject, tuple[str, ...]]]:
-    """Run `gateway serve` on the derived config until the block ends; give it and what differs from the config."""
+    """Run a gateway on the derived config until the block ends; give it and what differs from the config.
+
+    `serve` is called with `-c`, `--port` and `--log-level`, as `gateway serve` is.
+    """
+    name = "gateway"
     folder = processes.folder
     with scratch_database(config.settings.database.reveal(), folder) as database:
         derived = derive(config, database=database, upstream=f"http://127.0.0.1:{upstream_port}/v1")
@@ -91,7 +100,7 @@ def gateway(
         key = _create_key(file) if derived.needs_key else None
         found = subject(name, free_port(), folder, model=MODEL, key=key)
         began = time.monotonic()
-        argv = [*GATEWAY, "serve", "-c", str(file), "--port", str(found.port), "--log-level", "warning"]
+        argv = [*serve, "-c", str(file), "--port", str(found.port), "--log-level", "warning"]
         process = processes.start(name, argv, core=core)
         processes.answered(name, process, found.port, found.request.read_bytes())
         found.figures.add("ready_seconds", time.monotonic() - began)
