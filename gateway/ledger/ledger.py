@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway.errors import ConfigError, Unavailable
+from gateway.ledger.outbox import Outbox
 from gateway.ledger.recovery import Recovery
 from gateway.ledger.rows import (
     COUNT,
@@ -55,7 +56,7 @@ class Ledger:
         self._intent = durability == "intent"
         self._billing = tuple(billing)
         self._sinks = tuple(sinks)
-        self._journal = Journal(database)
+        self._journal = Journal(database, committed=self._committed)
         self._worker = ""
         self._send_to = tuple(sink.name for sink in sinks)
 
@@ -74,20 +75,28 @@ class Ledger:
         worker = Worker.this_process()
         self._worker = worker.id
         self._recovery = Recovery(self._database, self._journal, worker, self._settle_opened)
+        self._outbox = Outbox(self._database, worker.id, self._sinks)
         await self._journal.start()
         try:
             await self._recovery.start()
+            self._outbox.start()
         except BaseException:
             await self._journal.stop(0)
             raise
 
     async def stop(self, timeout: float = 10.0) -> int:  # noqa: ASYNC109 - what is left at its end is counted, not raised
-        """Write what is left, for at most `timeout` seconds; return how many settlements were lost."""
+        """Write and deliver what is left, for at most `timeout` seconds; return how many settlements were lost."""
+        if not self._journal.accepts:
+            return 0
         deadline = time.monotonic() + timeout
         await self._recovery.stop()
-        lost = await self._journal.stop(deadline - time.monotonic())
+        lost = await self._journal.stop(timeout)
+        await self._outbox.stop(max(0.0, deadline - time.monotonic()))
         await self._recovery.leave()
         return lost
+
+    def _committed(self) -> None:
+        self._outbox.wake()
 
     async def open(self, call: Call) -> None:
         """Write the intent of a call down, together with what billing holds for it.

@@ -46,7 +46,9 @@ async def upgrade(database: Database, extra_locations: Sequence[Path] = ()) -> l
 
 
 async def current(database: Database) -> frozenset[str]:
-    """The revisions the database stands at: none when it is empty."""
+    """The revisions the database stands at: none when it is empty, or a file that does not exist."""
+    if database.dialect == "sqlite" and not Path(database.path).exists():
+        return frozenset()
     async with database.connect() as connection:
         return await connection.run_sync(_current)
 

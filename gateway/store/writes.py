@@ -99,9 +99,10 @@ Unit: TypeAlias = Sequence[Write]
 
 def is_guarded(unit: Unit) -> bool:
     """Whether some write of the unit may refuse it."""
-    return any(
-        write.statement.__class__ is Guard or (bool(write.then) and is_guarded(write.then)) for write in unit
-    )
+    for write in unit:  # noqa: SIM110 - for every unit: twice as fast as `any`
+        if write.statement.__class__ is Guard or (write.then and is_guarded(write.then)):
+            return True
+    return False
 
 
 def describe(unit: Unit) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,95 @@
+"""`gateway db`: bring the database's tables up to date, and look at how they stand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from gateway.cli.options import database_of, registry_of
+from gateway.errors import GatewayError, Unavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.store import Database
+
+T = TypeVar("T")
+
+
+@click.group()
+def db() -> None:
+    """Upgrade and inspect the database."""
+
+
+@db.command()
+@click.pass_context
+def upgrade(ctx: click.Context) -> None:
+    """Create and upgrade the tables, those of the enabled plugins too.
+
+    `gateway serve` does the same when it starts; running this twice, or from several places at once, does no harm.
+    """
+    from gateway.store.migrate import upgrade
+
+    ran = on_database(ctx, lambda database: upgrade(database, _migrations(ctx)))
+    for revision in ran:
+        click.echo(f"Ran revision {revision}.")
+    if not ran:
+        click.echo("The database is up to date.")
+
+
+@db.command()
+@click.pass_context
+def current(ctx: click.Context) -> None:
+    """Print the revisions the database stands at, and whether newer ones are known."""
+    from gateway.store.migrate import current, heads
+
+    stands = on_database(ctx, current)
+    wanted = heads(_migrations(ctx))
+    for revision in sorted(stands):
+        click.echo(revision + ("" if revision in wanted else " (unknown, or not the newest)"))
+    for revision in sorted(wanted - stands):
+        click.echo(f"{revision} (has not run: gateway db upgrade)")
+
+
+@db.command()
+@click.pass_context
+def check(ctx: click.Context) -> None:
+    """Compare the tables with what the gateway needs; exit with 1 when they differ."""
+    from gateway.store.migrate import check
+
+    differences = on_database(ctx, lambda database: check(database, _migrations(ctx)))
+    for difference in differences:
+        click.echo(difference, err=True)
+    if differences:
+        ctx.exit(1)
+    click.echo("The database is as it should be.")
+
+
+@db.command()
+@click.pass_context
+def url(ctx: click.Context) -> None:
+    """Print which database the config names, without its password."""
+    click.echo(database_of(ctx).shown)
+
+
+def on_database(ctx: click.Context, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `work` on the configured database. Raises `GatewayError` that says which one, when it cannot be reached."""
+
+    async def run() -> T:
+        database = database_of(ctx)
+        try:
+            return await work(database)
+        except Unavailable as error:
+            cause = getattr(error.__cause__, "orig", error.__cause__)
+            raise GatewayError(f"{error.message} {database.shown}: {cause}") from error
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def _migrations(ctx: click.Context) -> Sequence[Path]:
+    return registry_of(ctx).facade.migrations()
