@@ -32,7 +32,7 @@ def keys() -> None:
 @click.option("--tenant", default="default", show_default=True, help="Whom its calls are counted for.")
 @click.option("--model", "models", multiple=True, help="Allow only this model or `prefix*`; may be repeated.")
 @click.option(
-    "--expires", "expires_at", type=Moment(direction=1), help="When it ends: 30d, 12h or an ISO time."
+    "--expires", "expires_at", type=Moment(future=True), help="When it ends: 30d, 12h or an ISO time."
 )
 @json_option
 @click.pass_context

@@ -44,16 +44,16 @@ class Moment(click.ParamType[float]):
 
     name = "time"
 
-    def __init__(self, *, direction: int) -> None:
-        self._direction = direction
-        """1 when a distance leads into the future, -1 when it leads into the past."""
+    def __init__(self, *, future: bool) -> None:
+        self._future = future
+        """Whether it must lie in the future, and distances lead there; otherwise they lead into the past."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, (int, float)):
             return float(value)
-        text = str(value)
+        text, now = str(value), time.time()
         if (seconds := seconds_of(text)) is not None:
-            return time.time() + self._direction * seconds
+            return now + seconds if self._future else now - seconds
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
@@ -62,4 +62,7 @@ class Moment(click.ParamType[float]):
                 param,
                 ctx,
             )
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        result = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if self._future and result <= now:
+            self.fail(f"{text!r} is in the past", param, ctx)
+        return result

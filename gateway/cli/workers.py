@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gateway.serve")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+CUT_OFF = signal.SIGUSR1
+"""Between a supervisor and its workers: stop without waiting for running calls."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, CUT_OFF)
 
 _PAUSE_SECONDS = 1.0
 """A worker that dies sooner than this after its start is replaced only when this time is over."""
@@ -46,8 +49,8 @@ class Worker(NamedTuple):
 class Supervisor:
     """Runs a server in each of `count` forked processes until a signal comes.
 
-    The first SIGTERM or SIGINT is passed on as SIGTERM, on which a worker lets its calls finish; the next as SIGINT,
-    on which it stops at once. The first worker starts alone, so that a config that cannot run says so once.
+    The first SIGTERM or SIGINT is passed on, and a worker lets its calls finish; on the next they stop at once. The
+    first worker starts alone, so that a config that cannot run says so once.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Supervisor:
     def run(self) -> int:
         """Serve until told to stop; return the exit code of the command."""
         gc.freeze()  # what is loaded by now stays shared between the processes
-        before = {number: signal.signal(number, self._pass_on) for number in SIGNALS}
+        before = {number: signal.signal(number, self._pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._start()
             while self._workers:
@@ -91,7 +94,7 @@ class Supervisor:
 
     def _start(self) -> None:
         """Start one worker, unless a signal came. Signals wait meanwhile, so that none misses a new worker."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             if self._stopping:
                 return
@@ -103,7 +106,7 @@ class Supervisor:
             self._workers.append(worker)
             self._starting.append(worker)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _hear(self, worker: Worker) -> None:
         """Take the news that a worker listens, or the end of a pipe whose worker died."""
@@ -137,7 +140,7 @@ class Supervisor:
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        signum = signal.SIGINT if self._stopping else signal.SIGTERM
+        signum = CUT_OFF if self._stopping else signal.SIGTERM
         self._stopping = True
         for worker in self._workers:
             if worker.process.pid is not None:
@@ -146,7 +149,6 @@ class Supervisor:
 
     def _work(self, news: Connection, tell: Connection) -> None:
         """Serve, in a process of its own. Signals stay blocked until the server can take them."""
-        os.setpgid(0, 0)  # Ctrl-C in a terminal is for the supervisor to pass on
         news.close()
         self._held.close()
         try:
@@ -177,9 +179,9 @@ class WorkerServer(Server):
         self.leave()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal. A service manager may send SIGTERM to all processes, beside what the supervisor sends."""
+        """Take a signal. A terminal or a service manager may send the gentle ones beside the supervisor."""
         del frame
-        if sig == signal.SIGINT:
+        if sig == CUT_OFF:
             self.cut_off()
         else:
             self.leave()
@@ -188,5 +190,6 @@ class WorkerServer(Server):
     def capture_signals(self) -> Generator[None]:
         """Listen to signals, also to those that came while the worker was being built."""
         with super().capture_signals():
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.signal(CUT_OFF, self.handle_exit)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             yield

@@ -80,10 +80,10 @@ async def create_key(
 ) -> tuple[ApiKey, str]:
     """Create a key, and its tenant when that is new. Return the row and the key, which nothing can show again.
 
-    Raises `InvalidRequest` when the name or the tenant is empty or too long, or the expiry is past.
+    Raises `InvalidRequest` when the name or the tenant is empty or too long.
     """
     now = time.time()
-    _check(name, tenant, expires_at, now)
+    _check(name, tenant)
     async with database.begin() as connection:
         revision = await _bump(connection)
         await _ensure_tenant(connection, tenant, now)
@@ -101,7 +101,7 @@ async def create_key(
 async def ensure_key(database: Database, name: str, *, tenant: str = "default") -> tuple[ApiKey, str | None]:
     """Return the active key of that name and None; or, when there is none, a new row and its key."""
     now = time.time()
-    _check(name, tenant, None, now)
+    _check(name, tenant)
     async with database.begin() as connection:
         revision = await _bump(connection)  # also keeps two callers from both creating it
         rows = await connection.execute(
@@ -219,12 +219,10 @@ async def changes_since(database: Database, revision: int) -> tuple[int, list[Ap
     return max([current, *(key.revision for key in changed)]), changed
 
 
-def _check(name: str, tenant: str, expires_at: float | None, now: float) -> None:
+def _check(name: str, tenant: str) -> None:
     for what, value, limit in (("name", name, _MAX_NAME), ("tenant", tenant, _MAX_TENANT)):
         if not value.strip() or len(value) > limit or not value.isprintable():
             raise InvalidRequest(f"the {what} of an API key is 1 to {limit} printable characters", param=what)
-    if expires_at is not None and expires_at <= now:
-        raise InvalidRequest("the expiry of an API key lies in the future", param="expires_at")
 
 
 async def _bump(connection: AsyncConnection) -> int:

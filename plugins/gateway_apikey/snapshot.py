@@ -74,7 +74,7 @@ class Snapshot:
 
         Raises `Unavailable` when the database does not answer.
         """
-        if digest in self._unknown:
+        if digest in self._unknown and not self._away:
             return None
         if self._away or not await self._ask():
             raise Unavailable(
