@@ -136,15 +136,20 @@ def load(
         try:
             cls = catalogue.load(table.plugin)
             config = validate(cls.Config, document, path, table.values)
-        except LoadError as error:
-            message = f"load failed (plugin {table.plugin} from {distribution}): {error}"
-            loading.problems.append(document.problem(path, message))
-            loading.causes.append(error)
         except Invalid as error:
             if error.unset and table.kind == "provider":
                 loading.skipped.append(SkippedPlugin(table, distribution, _not_set(error.unset)))
             else:
                 loading.problems.extend(error.problems)
+        except LoadError as error:
+            message = f"load failed (plugin {table.plugin} from {distribution}): {error}"
+            loading.problems.append(document.problem(path, message))
+            loading.causes.append(error)
+        except Exception as error:  # noqa: BLE001 - a validator may raise anything, and the others are read too
+            fault = f"{type(error).__name__}: {error}"
+            message = f"validate failed (plugin {table.plugin} from {distribution}): {fault}"
+            loading.problems.append(document.problem(path, message))
+            loading.causes.append(error)
         else:
             loading.plugins.append(LoadedPlugin(table, cls, config, distribution))
     return loading

@@ -132,6 +132,26 @@ def test_a_name_that_two_distributions_claim_is_refused(install: Install) -> Non
     )
 
 
+def test_a_validator_that_breaks_is_the_fault_of_its_plugin(install: Install) -> None:
+    source = """
+    from pydantic import field_validator
+    from gateway import Plugin, PluginConfig
+    class Acme(Plugin):
+        id = "service.acme"
+        class Config(PluginConfig):
+            size: int = 3
+            @field_validator("size")
+            @classmethod
+            def double(cls, size):
+                raise OSError("disk gone {0}")
+    """
+    install(source)
+    (problem,) = loaded(service={"acme": {"size": 4}}).problems
+    assert problem.text == (
+        "[service.acme]: validate failed (plugin service.acme from gateway-acme 1.2): OSError: disk gone {0}"
+    )
+
+
 def test_a_provider_that_only_waits_for_its_secrets_is_skipped(install: Install) -> None:
     source = """
     from gateway import Plugin, PluginConfig, Secret
