@@ -75,9 +75,15 @@ class Price(Struct, frozen=True, kw_only=True):
 
 
 def flat_price(input: Decimal, output: Decimal, *, version: str = "fallback") -> Price:
-    """Make a price that always holds, from currency units per million tokens."""
-    rate = _nano(input)
-    return Price(input=rate, output=_nano(output), cached_read=rate, cached_write=rate, version=version)
+    """Make a price that always holds, from currency units per million tokens.
+
+    Raises `ConfigError` for an amount that cannot be counted in 10⁻⁹ of the currency.
+    """
+    try:
+        rate, out = _nano(input), _nano(output)
+    except ValueError as error:
+        raise ConfigError([f"[gateway.prices] {error}, unlike {input} or {output}"]) from error
+    return Price(input=rate, output=out, cached_read=rate, cached_write=rate, version=version)
 
 
 class PriceBook:
@@ -139,7 +145,7 @@ class Pricing:
     def __init__(self, book: PriceBook, *, unknown: Unknown = "flag", fallback: Price | None = None) -> None:
         if unknown == "fallback" and fallback is None:
             raise ConfigError(
-                ["[gateway.prices]: unknown = 'fallback' needs fallback_input and fallback_output"]
+                ["[gateway.prices] unknown = 'fallback' needs fallback_input and fallback_output"]
             )
         self.book = book
         self._refuse = unknown == "refuse"

@@ -265,6 +265,12 @@ def test_a_fallback_needs_a_price(book: PriceBook):
         Pricing(book, unknown="fallback")
 
 
+def test_a_fallback_is_counted_exactly_or_refused():
+    assert flat_price(Decimal("0.000000001"), Decimal(0)).input == 1
+    with pytest.raises(ConfigError, match="nine decimals"):
+        flat_price(Decimal("0.0000000001"), Decimal(0))
+
+
 def test_without_usage_there_is_nothing_to_price(book: PriceBook):
     for done in (outcome("gpt-4o"), outcome(None, USAGE)):
         Pricing(book).apply(done, "openai", NOW)
