@@ -25,8 +25,8 @@ class Client:
 
     A request is sent a second time, once and by itself, only when that cannot process it twice. An idle connection
     that the peer has closed before the request was written is replaced, for any method: closing is noticed when
-    the event loop sees it, and the kernel is asked for every connection idle for more than 50 ms. Is the request
-    written, and a connection from the pool then dies with no byte of an answer, only GET, HEAD and OPTIONS are
+    the event loop sees it, and the kernel is asked for every connection idle for more than 10 ms. When the request
+    is written and a connection from the pool then dies with no byte of an answer, only GET, HEAD and OPTIONS are
     sent again; a POST fails with `ConnectionLost`, for the origin may have processed it.
     """
 

@@ -16,7 +16,7 @@ from gateway.upstream.origin import Origin
 from gateway.upstream.proxies import Proxy
 from gateway.upstream.ticker import Ticker
 
-FRESH = 0.05
+FRESH = 0.01
 """Seconds for which an idle connection is trusted without asking the kernel (which costs 0.4 µs)."""
 
 Turn: TypeAlias = "Connection | UpstreamError | None"

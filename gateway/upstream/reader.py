@@ -91,19 +91,19 @@ class Reader:
             self.reusable = False
             if not self.complete:
                 raise MalformedError(self._problem or str(error)) from None
-        if self._without_content > self._limit:
-            self._check_framing(in_head=in_head)
-        if self.pieces:
-            self._without_content = 0
-
-    def _check_framing(self, *, in_head: bool) -> None:
         if in_head and self._response.status:
+            self._check_head()
+            self._without_content = 0
+        elif self.pieces:
+            self._without_content = 0
+        elif self._without_content > self._limit and not self.complete:
+            raise MalformedError(f"the {'head' if in_head else 'framing'} exceeds {self._limit} bytes")
+
+    def _check_head(self) -> None:
+        if self._without_content > self._limit:  # else no need to count
             size = sum(len(name) + len(value) + 4 for name, value in self._headers)
             if size > self._limit:
                 raise MalformedError(f"the head exceeds {self._limit} bytes")
-        elif not self.pieces and not self.complete:
-            part = "head" if in_head else "framing"
-            raise MalformedError(f"the {part} exceeds {self._limit} bytes")
 
     def on_message_begin(self) -> None:
         if self.complete:
