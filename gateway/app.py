@@ -20,7 +20,7 @@ from gateway.api.lifecycle import Lifecycle
 from gateway.api.routes import CallRoutes, call_endpoints, core_routes
 from gateway.config import Config, proxies_from_environment
 from gateway.errors import GatewayError
-from gateway.ids import new_id
+from gateway.ids import Ids
 from gateway.inflight import InFlight
 from gateway.ledger import Ledger, PriceBook, Pricing, flat_price
 from gateway.pipeline import Pipeline
@@ -88,6 +88,7 @@ class Gateway(Starlette):
             inflight=self._inflight,
         )
         self._lifecycle = Lifecycle()
+        self._new_id = Ids()
         self._starting = asyncio.Lock()
         self._transports = hooks.transports()
         self._transport_tasks: list[asyncio.Task[None]] = []
@@ -146,7 +147,7 @@ class Gateway(Starlette):
             return
         if not self._lifecycle.started:
             await self.startup()
-        request_id = "req_" + new_id()
+        request_id = "req_" + self._new_id()
         scope["gateway.request_id"] = request_id
         header = (b"x-request-id", request_id.encode())
 
