@@ -5,7 +5,7 @@ from __future__ import annotations
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.errors import InvalidRequest
-from gateway.ids import new_id
+from gateway.ids import Ids
 from gateway.wire.openai_errors import error_body
 
 _HEAD = (
@@ -23,5 +23,5 @@ class Http(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP; no application ever sees it."""
         body = error_body(InvalidRequest(msg, code="invalid_http"))
-        self.transport.write(_HEAD % (len(body), b"req_" + new_id().encode()) + body)
+        self.transport.write(_HEAD % (len(body), b"req_" + Ids()().encode()) + body)
         self.transport.close()

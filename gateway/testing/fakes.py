@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gateway.errors import ProviderError
-from gateway.ids import new_id
+from gateway.ids import Ids
 from gateway.plugin import Context, Plugin, PluginConfig, hookimpl
 from gateway.store import Database
 from gateway.testing import replies
@@ -129,7 +129,7 @@ def make_call(
     ).encode()
     wire = WIRES[dialect]
     head = wire.read(content)
-    number = new_id()
+    number = Ids()()
     return Call(
         id=f"call_{number}",
         request_id=f"req_{number}",
