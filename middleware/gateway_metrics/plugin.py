@@ -33,9 +33,9 @@ WRITE_SECONDS = 1.0
 class MetricsConfig(PluginConfig):
     """The table `[middleware.metrics]`."""
 
-    path: str = Field("/metrics", pattern="^/", description="Where the page is.")
+    path: str = Field(default="/metrics", pattern="^/", description="Where the page is.")
     token: Secret | None = Field(
-        None, description="When set, the page asks for it: `Authorization: Bearer TOKEN`."
+        default=None, description="When set, the page asks for it: `Authorization: Bearer TOKEN`."
     )
 
 

@@ -21,15 +21,15 @@ class RateLimitConfig(PluginConfig):
     """The table `[middleware.ratelimit]`."""
 
     requests_per_minute: int | None = Field(
-        None, ge=1, description="Calls per minute and API key; off when not set."
+        default=None, ge=1, description="Calls per minute and API key; off when not set."
     )
     tokens_per_minute: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="Tokens in and out per minute and API key; off when not set. They are counted when a call has ended.",
     )
     strategy: Strategy = Field(
-        "sliding-window-counter",
+        default="sliding-window-counter",
         description="`sliding-window-counter` holds over any 60 seconds; `fixed-window` over each minute by itself.",
     )
 

@@ -6,7 +6,7 @@ import hashlib
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -46,8 +46,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path):
 async def scratch_postgres():
     """The URL of a new PostgreSQL database, dropped afterwards."""
     try:
-        connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType] - untyped
-        server = await connect(f"{POSTGRES}/test", timeout=5)
+        server = await cast("Any", asyncpg).connect(f"{POSTGRES}/test", timeout=5)
     except OSError as error:
         if "CI" in environment():
             raise
