@@ -96,16 +96,18 @@ class Gateway(Starlette):
         self._calls = call_endpoints(
             access=access, pipeline=pipeline, lifecycle=self._lifecycle, max_body=settings.max_body_bytes
         )
+        core = core_routes(
+            calls=self._calls,
+            access=access,
+            lifecycle=self._lifecycle,
+            routing=routing,
+            ledger=self._ledger,
+        )
+        pages = hooks.admin_pages()
         routes = [
-            *core_routes(
-                calls=self._calls,
-                access=access,
-                lifecycle=self._lifecycle,
-                routing=routing,
-                ledger=self._ledger,
-            ),
-            *hooks.routes(),
-            *([Mount("/admin", routes=pages)] if (pages := hooks.admin_pages()) else []),
+            *core,
+            *hooks.routes(taken=[route.path for route in core]),
+            *([Mount("/admin", routes=pages)] if pages else []),
         ]
         super().__init__(
             routes=routes,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.access import Access
@@ -68,7 +68,7 @@ def core_routes(
     lifecycle: Lifecycle,
     routing: RoutingTable,
     ledger: Ledger,
-) -> Sequence[BaseRoute]:
+) -> Sequence[Route]:
     """List the routes of the core."""
     models = ModelsEndpoint(access=access, routing=routing)
     health = HealthEndpoint(lifecycle=lifecycle, ledger=ledger)
