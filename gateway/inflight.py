@@ -7,6 +7,7 @@ them together: total timeout, signs of life on quiet streams, and clients that h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Literal
 
 from gateway.errors import CallTimeout, ClientGone, GatewayError
@@ -16,11 +17,15 @@ from gateway.wire import StreamReader
 
 TICK_SECONDS = 0.25
 
+LAST_WORD_SECONDS = 1.0
+"""How long a call that is stopped may take to tell its client so, before it is stopped again without a word."""
+
 
 class Running:
     """A call on its way, with everything that is known of it so far."""
 
     __slots__ = (
+        "_aborts",
         "abort_reason",
         "began",
         "call",
@@ -51,13 +56,27 @@ class Running:
         self.first = b""
         """The first whole events of a stream, read before the target was settled on."""
         self.abort_reason: GatewayError | None = None
+        self._aborts = 0
         self.watcher: asyncio.Task[None] | None = None
 
     def abort(self, reason: GatewayError) -> None:
-        """Stop the call wherever it waits; the pipeline settles it with this reason."""
-        if self.abort_reason is None and not self.settled:
+        """Stop the call wherever it waits; the pipeline settles it with the first reason given.
+
+        A settled call is stopped as well: it may wait for ever for a client that does not read.
+        """
+        if self.abort_reason is None:
             self.abort_reason = reason
-            self.task.cancel()
+        self._aborts += 1
+        self.task.cancel()
+
+    def take_back(self) -> bool:
+        """Take back the cancellations that were aborts; whether there was one, and none from outside remains."""
+        if not self._aborts:
+            return False
+        while self._aborts:
+            self._aborts -= 1
+            self.task.uncancel()
+        return self.task.cancelling() == 0
 
 
 class InFlight:
@@ -107,9 +126,11 @@ class InFlight:
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
-            for running in list(self._calls.values()):
-                running.abort(reason)
-            await self._idle.wait()
+            while self._calls:
+                for running in list(self._calls.values()):
+                    running.abort(reason)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._idle.wait(), LAST_WORD_SECONDS)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._calls:

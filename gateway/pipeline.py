@@ -7,6 +7,7 @@ Authentication came before: a `Call` has its `Principal`. Whatever happens, a ca
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import time
@@ -71,9 +72,17 @@ class Pipeline:
                 failure = self._failure(running, error)
                 if failure is None:
                     raise
-                await reply.fail(failure)
+                await self._tell(running, failure)
         finally:
             self._inflight.remove(running)
+
+    async def _tell(self, running: Running, failure: GatewayError) -> None:
+        try:
+            await running.reply.fail(failure)
+        except asyncio.CancelledError:
+            # Stopped again while it waited for a client that does not read: the connection is then just cut.
+            if not running.take_back():
+                raise
 
     async def _answer(self, call: Call) -> Answer:
         if not call.principal.may_use(call.model):
@@ -187,10 +196,12 @@ class Pipeline:
         elif isinstance(error, Exception):
             log.error("%s: internal error", running.call.id, exc_info=error)
             told = GatewayError("The gateway failed to process this request.")
-        elif running.abort_reason is not None and running.task.uncancel() == 0:
+        elif running.take_back():
             told = running.abort_reason
         else:
             told = None
+        if running.settled:
+            return told
         reason = told or GatewayError("The gateway was shut down.", status=499, code="shutdown")
         outcome.error_code = reason.code or reason.type
         outcome.error_message = reason.message

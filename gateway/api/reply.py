@@ -77,6 +77,9 @@ class HttpReply:
         """Send an error. A stream that has begun gets it as an event and is then cut, for an end would look like success."""
         if self._closed or error.status == 499:  # noqa: PLR2004 - nobody is there to read it
             return
+        if self._writing:  # broken off while it waited for a client that does not read
+            self._closed = True
+            return
         if self._pulse is not None:
             await self._pulse
         if not self.started:

@@ -78,8 +78,9 @@ class OpenAIChat:
     def read(self, body: bytes) -> Head:
         """Read model, stream and whether usage is to be shown."""
         try:
+            openai_errors.check_text(body)
             request = _decode_request(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except openai_errors.UNREADABLE as error:
             raise openai_errors.bad_json(error) from None
         if not request.model:
             raise InvalidRequest("You must provide a model parameter.", param="model")
@@ -114,7 +115,7 @@ class OpenAIChat:
             if not body.lstrip().startswith(b"{"):
                 raise WireError("the answer is not a JSON object") from None
             return None  # unusual usage is no reason to withhold the answer; it will be estimated
-        except (msgspec.DecodeError, RecursionError) as error:
+        except openai_errors.UNREADABLE as error:
             raise WireError(f"the answer is not valid JSON: {error}") from None
 
     def estimate(self, call: Call, body: bytes) -> Usage:
@@ -181,7 +182,7 @@ class ChatReader:
             if not payload.startswith(b"{"):
                 raise WireError(f"a streamed event is not a JSON object: {error}") from None
             return True  # valid JSON of a shape we do not know: the client may
-        except (msgspec.DecodeError, RecursionError) as error:
+        except openai_errors.UNREADABLE as error:
             raise WireError(f"a streamed event is not valid JSON: {error}") from None
         if len(chunk.error) and bytes(chunk.error) != b"null":
             raise _failed(bytes(chunk.error))
@@ -221,7 +222,10 @@ def _estimate(call: Call, characters: int) -> Usage:
 
 
 def _failed(raw: bytes) -> StreamFailed:
-    fields = msgspec.json.decode(raw)
+    try:
+        fields = msgspec.json.decode(raw)
+    except openai_errors.UNREADABLE:
+        fields = {}
     if not isinstance(fields, dict):
         return StreamFailed(str(fields), type=None, code=None, status=None)
     fields = cast("dict[str, Any]", fields)

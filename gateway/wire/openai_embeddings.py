@@ -39,8 +39,9 @@ class OpenAIEmbeddings:
     def read(self, body: bytes) -> Head:
         """Read the model."""
         try:
+            openai_errors.check_text(body)
             request = _decode_request(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except openai_errors.UNREADABLE as error:
             raise openai_errors.bad_json(error) from None
         if not request.model:
             raise InvalidRequest("You must provide a model parameter.", param="model")
@@ -62,7 +63,7 @@ class OpenAIEmbeddings:
             if not body.lstrip().startswith(b"{"):
                 raise WireError("the answer is not a JSON object") from None
             return None
-        except (msgspec.DecodeError, RecursionError) as error:
+        except openai_errors.UNREADABLE as error:
             raise WireError(f"the answer is not valid JSON: {error}") from None
         if usage is None or usage.prompt_tokens is None:
             return None

@@ -11,6 +11,9 @@ import msgspec
 
 from gateway.errors import GatewayError, InvalidRequest
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not JSON, not UTF-8, or nested too deeply."""
+
 BINARY_FIELDS: Final = frozenset({"file_data", "data", "b64_json"})
 
 
@@ -20,7 +23,13 @@ def error_body(error: GatewayError) -> bytes:
     return msgspec.json.encode({"error": fields})
 
 
-def bad_json(error: msgspec.DecodeError | RecursionError) -> InvalidRequest:
+def check_text(body: bytes) -> None:
+    """Raise `UnicodeDecodeError` unless the body is UTF-8, as RFC 8259 wants it: msgspec skips what it need not read."""
+    if not body.isascii():
+        body.decode()
+
+
+def bad_json(error: Exception) -> InvalidRequest:
     """Turn a decoder's complaint into a 400 that names the field, where there is one."""
     if isinstance(error, RecursionError):
         return InvalidRequest("The request body is nested too deeply.", code="invalid_json")
@@ -44,11 +53,11 @@ def _lower(text: str) -> str:
 def text_length(body: bytes, field: str) -> int:
     """Count the characters of text in a field of a JSON object, however deep; data URLs and files count as little.
 
-    A body that cannot be read whole (too deep, or not quite UTF-8) counts with all its bytes.
+    A body that cannot be read whole counts with all its bytes.
     """
     try:
         values: list[Any] = [msgspec.json.decode(body).get(field)]
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return len(body)
     length = 0
     while values:

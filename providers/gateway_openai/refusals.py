@@ -44,7 +44,7 @@ def read(body: bytes) -> Refusal | None:
     """
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if isinstance(document, list) and document:
         document = cast("list[Any]", document)[0]

@@ -61,6 +61,8 @@ BODIES = {
     "cut": b'{"model": "mock/echo", "messages": [{"role"',
     "trailing": chat_body() + b"x",
     "not UTF-8": b'{"model": "mock/echo", "messages": ["\xff\xfe"]}',
+    "a model that is not UTF-8": b'{"model": "\xff", "messages": [{}]}',
+    "a field that is not UTF-8": b'{"\xff": 1, "model": "mock/echo", "messages": [{}]}',
     "a byte order mark alone": b"\xef\xbb\xbf",
     "a list": b"[]",
     "a number": b"5",

@@ -72,7 +72,7 @@ class Exchange:
 
     async def event(self, fields: dict[str, Any]) -> None:
         """Send one event of a chat stream."""
-        await self.chunk(b"data: " + json.dumps({**CHUNK, **fields}, ensure_ascii=False).encode() + b"\n\n")
+        await self.chunk(b"data: " + json.dumps({**CHUNK, **fields}).encode() + b"\n\n")
 
     async def finish(self, usage: dict[str, int] | None = None) -> None:
         """Send finish reason, usage, `[DONE]` and the end of the answer."""
