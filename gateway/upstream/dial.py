@@ -7,9 +7,9 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway.upstream.connection import Connection
 from gateway.upstream.errors import ConnectFailed, ConnectTimeout
@@ -110,12 +110,16 @@ async def _resolve(host: str, port: int) -> list[str]:
         return [str(ipaddress.ip_address(host))]
     except ValueError:
         pass
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     families: dict[int, list[str]] = {}
-    for family, _, _, _, address in found:
+    for family, _, _, _, address in await lookup(host, port):
         families.setdefault(family, []).append(str(address[0]))
     turns = chain.from_iterable(zip_longest(*families.values()))
     return [address for address in turns if address is not None]
+
+
+async def lookup(host: str, port: int) -> Sequence[tuple[int, int, int, str, tuple[Any, ...]]]:
+    """Ask the system's resolver."""
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def _plain(error: OSError) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from gateway.upstream import Client
 
@@ -119,7 +119,7 @@ class Server:
 @contextlib.asynccontextmanager
 async def serve(
     script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
-) -> AsyncIterator[Server]:
+) -> AsyncGenerator[Server]:
     """Listen on a free port of the loopback."""
     server = Server(script, "https" if tls else "http")
     listener = await asyncio.start_server(server.handle, host, 0, ssl=tls, limit=2**20)
@@ -132,7 +132,7 @@ async def serve(
 
 
 @contextlib.asynccontextmanager
-async def closing(client: Client) -> AsyncIterator[Client]:
+async def closing(client: Client) -> AsyncGenerator[Client]:
     """Close the client at the end."""
     try:
         yield client

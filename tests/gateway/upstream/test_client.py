@@ -240,7 +240,6 @@ async def test_cancelling_a_request_whose_answer_has_just_ended_leaves_the_next_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The connection may be lent to somebody else by the time the cancelled task wakes up."""
-
     async with serve(echo) as server, closing(Client(limits=Limits(max_connections=1))) as client:
         prepared = client.prepare("POST", server.url())
         await (await client.send(prepared, b"warm up")).read()
