@@ -177,28 +177,32 @@ def _show_new(row: ApiKey, key: str, *, as_json: bool) -> None:
 
 
 def _print_table(rows: Sequence[ApiKey]) -> None:
-    """Print a table without the columns that say nothing, so that it fits a narrow terminal."""
+    """Print a table without the columns that say nothing, nor those that do not fit."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     now = time.time()
     columns = {
-        "id": ([Text(row.id, "cyan") for row in rows], None),
-        "name": ([Text(row.name) for row in rows], None),
+        "id": ([Text(row.id, "cyan") for row in rows], ""),
+        "name": ([Text(row.name) for row in rows], ""),
         "tenant": ([Text(row.tenant) for row in rows], "default"),
-        "key": ([Text(row.hint) for row in rows], None),
+        "key": ([Text(row.hint) for row in rows], ""),
         "state": ([Text(state := row.state(now), _COLOURS[state]) for row in rows], "active"),
         "models": ([Text("all" if row.models is None else ", ".join(row.models)) for row in rows], "all"),
-        "created": ([Text((rfc3339(row.created_at) or "")[:10]) for row in rows], None),
+        "created": ([Text((rfc3339(row.created_at) or "")[:10]) for row in rows], ""),
         "expires": ([Text((rfc3339(row.expires_at) or "never")[:10]) for row in rows], "never"),
     }
-    shown = {
-        name: cells for name, (cells, usual) in columns.items() if any(cell.plain != usual for cell in cells)
-    }
+    shown = {name: cells for name, (cells, usual) in columns.items() if any(c.plain != usual for c in cells)}
+    console = Console()
+    widths = {name: max(cell_len(name), *(cell.cell_len for cell in cells)) for name, cells in shown.items()}
+    for name in ("created", "models", "tenant", "expires", "key", "name"):
+        if sum(widths[column] + 2 for column in shown) - 2 > console.width:
+            shown.pop(name, None)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in shown:
-        table.add_column(name, no_wrap=name not in {"name", "tenant", "models"}, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for cells in zip(*shown.values(), strict=True):
         table.add_row(*cells)
-    Console().print(table)
+    console.print(table)
