@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .PHONY: run test check install lock format clean
 
@@ -26,23 +27,25 @@ install: $(VENV)/installed-dev
 
 # Locked with hashes, and without the address of any index.
 lock: $(VENV)/installed-dev
-	$(BIN)/python -m pip install --quiet pip-tools
+	$(PIP) install pip-tools
 	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options \
 	  --allow-unsafe --no-header --annotation-style=line --output-file=requirements/base.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options \
 	  --allow-unsafe --no-header --annotation-style=line --extra=postgres --extra=testing --extra=dev --output-file=requirements/dev.txt pyproject.toml
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed-base: requirements/base.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/base.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "Installing into $(VENV) …"
+	@$(PIP) install --require-hashes -r requirements/base.txt
+	@$(PIP) install --no-deps --editable .
 	@touch $@
 
 $(VENV)/installed-dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "Installing into $(VENV), with all that the tests need …"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --editable .
 	@touch $@ $(VENV)/installed-base
 
 clean:
