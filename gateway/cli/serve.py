@@ -83,11 +83,16 @@ def serve(ctx: click.Context, host: str, port: int, workers: int, log_level: str
 
 
 def _log_to_stderr(level: str) -> None:
+    """Log what the gateway says; of the libraries only what is wrong."""
+    chosen = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
+        level=max(chosen, logging.WARNING),
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
-    logging.getLogger("uvicorn").setLevel(logging.DEBUG if level == "debug" else logging.ERROR)
+    logging.getLogger("gateway").setLevel(chosen)
     logging.getLogger("gateway.registry").setLevel(logging.ERROR)  # the banner tells what is skipped
+    logging.getLogger("uvicorn").setLevel(logging.DEBUG if level == "debug" else logging.ERROR)
 
 
 def _refuse_without_auth(config: Config, host: str) -> None:
