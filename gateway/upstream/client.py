@@ -77,19 +77,27 @@ class Client:
         head = prepared.encode(body, headers)
         timeouts = timeouts or self._timeouts
         pool = prepared.pool
-        now = asyncio.get_running_loop().time
+        clock = asyncio.get_running_loop().time
         again = False
         while True:
-            connection = pool.take(now(), wary=again) or await pool.acquire(timeouts, now())
+            now = clock()
+            connection = pool.take(now, wary=again)
+            if connection is None:
+                connection = await pool.acquire(timeouts, now)
+                now = clock()
             if not self._ticker.running:
                 self._ticker.start()
-            response = connection.begin(timeouts, now(), is_head=prepared.is_head)
-            if len(body) <= SLICE:
-                connection.write(head + body)
-            else:
-                await connection.write_long(head, body, response)
-            while response.status == 0 and response.error is None:
-                await response.changed()
+            response = connection.begin(timeouts, now, is_head=prepared.is_head)
+            try:
+                if len(body) <= SLICE:
+                    connection.write(head + body)
+                else:
+                    await connection.write_long(head, body, response)
+                if response.status == 0 and response.error is None:
+                    await response.changed()
+            except asyncio.CancelledError:
+                response.close()
+                raise
             if response.status:
                 return response
             error = response.error

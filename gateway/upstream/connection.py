@@ -120,18 +120,14 @@ class Connection(asyncio.Protocol):
         """Write a request in slices, waiting whenever the socket is full.
 
         Stops when the exchange ends or an error status comes before all is written; such a connection is not
-        used again. Cancelling drops it.
+        used again.
         """
         self._writing = True
         self._transport.write(head)
         view = memoryview(body)
         for start in range(0, len(view), SLICE):
             if self._drained is not None:
-                try:
-                    await self._drained
-                except asyncio.CancelledError:
-                    response.close()
-                    raise
+                await self._drained
             if self._response is not response or response.status >= 400:  # noqa: PLR2004 - RFC 9110 §15.5
                 return
             self._transport.write(view[start : start + SLICE])

@@ -81,8 +81,12 @@ class Response:
             self.collecting = True
             if source.paused:
                 source.resume()
-            while self._open:
-                await self.changed()
+            try:
+                while self._open:
+                    await self.changed()
+            except asyncio.CancelledError:
+                self.close()
+                raise
         if self._error is None and self.buffered > source.max_body_bytes:
             self._error = too_large(source)
         if self._error is not None:
@@ -98,7 +102,11 @@ class Response:
                 if self._error is not None:
                     raise self._error
                 raise StopAsyncIteration
-            await self.changed()
+            try:
+                await self.changed()
+            except asyncio.CancelledError:
+                self.close()
+                raise
         if self._open and self._source.paused:
             self._source.resume()
         return self._take()
@@ -125,24 +133,20 @@ class Response:
         """What ended the exchange early."""
         return self._error
 
-    async def changed(self) -> None:
-        """Wait until the head, content or the end has come. Cancelling closes the response."""
+    def changed(self) -> asyncio.Future[None]:
+        """Return what is done when the head, content or the end has come; cancelling it must close the response."""
         if self._waiter is not None:
             raise RuntimeError("two tasks read one response")
         waiter = self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            self.close()
-            raise
-        finally:
-            self._waiter = None
+        return waiter
 
     def wake(self) -> None:
-        """Let `changed` return."""
+        """Let whoever waits for `changed` go on."""
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
     def feed(self, data: bytes) -> None:
         """Take content over, without waking anybody."""
