@@ -89,7 +89,7 @@ def show(ctx: click.Context, id: str, as_json: bool) -> None:
 async def _expect_tables(database: Database) -> None:
     from gateway.store.migrate import current
 
-    if not await current(database):
+    if not any((await current(database)).values()):
         raise GatewayError(
             f"{database.shown} holds no ledger yet: gateway serve, or gateway db upgrade, makes one."
         )

@@ -35,7 +35,7 @@ def upgrade(ctx: click.Context) -> None:
 
     ran = on_database(ctx, lambda database: upgrade(database, _migrations(ctx)))
     for revision in ran:
-        click.echo(f"Ran revision {revision}.")
+        click.echo(f"Ran {revision}.")
     if not ran:
         click.echo("The database is up to date.")
 
@@ -43,15 +43,16 @@ def upgrade(ctx: click.Context) -> None:
 @db.command()
 @click.pass_context
 def current(ctx: click.Context) -> None:
-    """Print the revisions the database stands at, and whether newer ones are known."""
+    """Print the revisions the database stands at, and those that have not run."""
     from gateway.store.migrate import current, heads
 
-    stands = on_database(ctx, current)
-    wanted = heads(_migrations(ctx))
-    for revision in sorted(stands):
-        click.echo(revision + ("" if revision in wanted else " (unknown, or not the newest)"))
-    for revision in sorted(wanted - stands):
-        click.echo(f"{revision} (has not run: gateway db upgrade)")
+    migrations = _migrations(ctx)
+    stands = on_database(ctx, lambda database: current(database, migrations))
+    for branch, wanted in heads(migrations).items():
+        for revision in sorted(stands[branch]):
+            click.echo(f"{branch} {revision}" + ("" if revision in wanted else " (not the newest)"))
+        for revision in sorted(wanted - stands[branch]):
+            click.echo(f"{branch} {revision} (has not run: gateway db upgrade)")
 
 
 @db.command()

@@ -27,12 +27,13 @@ _PATROL = 0.25
 
 
 class _Entry:
-    __slots__ = ("deadline", "unit", "waiter")
+    __slots__ = ("alone", "deadline", "unit", "waiter")
 
     def __init__(self, unit: Unit, waiter: asyncio.Future[None] | None, deadline: float) -> None:
         self.unit = unit
         self.waiter = waiter
         self.deadline = deadline
+        self.alone = False
 
 
 class Journal:
@@ -140,16 +141,18 @@ class Journal:
     async def _run(self) -> None:
         while True:
             await self._filled.wait()
-            if len(self._queue) <= _BATCH:
-                self._batch, self._queue = self._queue, []
-                if not self._stopping.is_set():
-                    self._filled.clear()
-            else:
-                self._batch, self._queue = self._queue[:_BATCH], self._queue[_BATCH:]
+            self._take()
             if self._batch:
                 await self._write_batch()
             elif self._stopping.is_set():
                 return
+
+    def _take(self) -> None:
+        """Make the next batch of what is queued."""
+        size = 1 if self._queue and self._queue[0].alone else _BATCH
+        self._batch, self._queue = self._queue[:size], self._queue[size:]
+        if not self._queue and not self._stopping.is_set():
+            self._filled.clear()
 
     async def _write_batch(self) -> None:
         """Write the batch, and do not come back before the database is there again."""
@@ -168,23 +171,17 @@ class Journal:
                 if len(self._batch) == 1:
                     self._give_up(self._batch.pop(), problem)
                 else:
-                    await self._write_singly()
+                    self._separate()
             else:
                 self._came_back()
                 self._resolve(refused)
 
-    async def _write_singly(self) -> None:
-        """One unit of the batch cannot be written: find it by writing each for itself."""
-        batch, written = self._batch, 0
-        try:
-            for entry in batch:
-                self._batch = [entry]
-                await self._write_batch()
-                written += 1
-        except asyncio.CancelledError:
-            self._batch = batch[written:]
-            raise
-        self._batch = []
+    def _separate(self) -> None:
+        """One unit of the batch cannot be written: find it by writing each alone."""
+        for entry in self._batch:
+            entry.alone = True
+        self._batch, self._queue = [], self._batch + self._queue
+        self._filled.set()
 
     def _resolve(self, refused: Mapping[int, GatewayError]) -> None:
         batch, self._batch = self._batch, []
@@ -223,6 +220,7 @@ class Journal:
                 waiting = True
                 break
             waiter.set_exception(_away())
+            self._went_away(f"no answer within {self._patience:g} s")
         self._patrol = self._loop.call_later(_PATROL, self._expire) if waiting else None
 
     async def _pause(self, seconds: float) -> None:
@@ -233,7 +231,7 @@ class Journal:
             return
         await asyncio.sleep(seconds)
 
-    def _went_away(self, problem: Exception) -> None:
+    def _went_away(self, problem: Exception | str) -> None:
         if self._away_since is None:
             self._away_since = self._loop.time()
             log.error("the database does not take writes, trying again until it does: %s", problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -18,6 +19,8 @@ from gateway.store.database import Database, prepare_sqlite
 from gateway.store.writes import Add, Guard, Insert, Transition, Unit, is_guarded
 
 _Job: TypeAlias = tuple[Sequence[Unit], asyncio.Future[Mapping[int, GatewayError]]]
+
+log = logging.getLogger("gateway.journal")
 
 _BUSY_MS = 1000
 
@@ -117,10 +120,18 @@ class _Writer:
         return self._connection
 
     def _undo(self) -> None:
-        """After a failure: close the connection, which rolls back, and begin anew with the next batch."""
+        """Roll back and close; the next batch begins anew.
+
+        Closing is not enough: a cursor that a traceback keeps alive would keep the transaction, and its lock, as well.
+        """
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        if connection is None:
+            return
+        try:
+            connection.rollback()
+        except sqlite3.Error as error:
+            log.warning("rolling back failed, the connection is closed: %s", error)
+        connection.close()
 
     def _write_all(self, cursor: sqlite3.Cursor, units: Sequence[Unit]) -> dict[int, GatewayError]:
         refused: dict[int, GatewayError] = {}
