@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import Gateway, Plugin, PluginConfig
+from gateway import Gateway, Plugin
 from gateway.errors import AuthenticationFailed, ProviderError, QuotaExceeded
 from gateway.protocols import Incoming
 from gateway.store import Add, Guard, Write
@@ -393,26 +393,3 @@ async def test_hook_register_migrations(
         async with database(gateway).connect() as connection:
             assert (await connection.execute(select(purses))).all() == []
         assert said(await chat(gateway)) == FAKE_ANSWER
-
-
-class Lifecycle(Plugin[PluginConfig]):
-    """Notes its life in a list that a subclass brings."""
-
-    seen: list[str]
-
-    async def startup(self) -> None:
-        self.seen.append(f"{self.name} up")
-
-    async def shutdown(self) -> None:
-        self.seen.append(f"{self.name} down")
-
-
-async def test_plugins_start_in_order_and_stop_in_reverse(gateway_factory: GatewayFactory) -> None:
-    seen: list[str] = []
-    plugins: list[PluginClass] = [
-        type("One", (Lifecycle,), {"id": "service.one", "seen": seen}),
-        type("Two", (Lifecycle,), {"id": "service.two", "seen": seen}),
-    ]
-    async with gateway_factory(config_of(*plugins) | {"models": {}}, plugins):
-        assert seen == ["one up", "two up"]
-    assert seen == ["one up", "two up", "two down", "one down"]
