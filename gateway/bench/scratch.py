@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from gateway.errors import GatewayError
 from gateway.store import Database
+from gateway.store.database import connect_postgres
 
 
 @contextmanager
@@ -45,7 +45,7 @@ async def _execute(dsn: str, statement: str) -> None:
     import asyncpg  # noqa: PLC0415 - an extra
 
     try:
-        connection = cast("Any", await asyncpg.connect(dsn, timeout=10))  # pyright: ignore[reportUnknownMemberType] - untyped
+        connection = await connect_postgres(dsn)
         try:
             await connection.execute(statement)
         finally:
