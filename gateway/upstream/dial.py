@@ -84,7 +84,8 @@ async def _connect(
     running: set[asyncio.Task[tuple[asyncio.Transport, _P]]] = set()
     try:
         while True:
-            running.add(loop.create_task(attempt(waiting.pop(0))) if waiting else running.pop())
+            if waiting:
+                running.add(loop.create_task(attempt(waiting.pop(0))))
             done, _ = await asyncio.wait(
                 running, timeout=STAGGER if waiting else None, return_when=asyncio.FIRST_COMPLETED
             )

@@ -27,13 +27,13 @@ class Proxy:
     @classmethod
     def from_url(cls, url: str, source: str) -> Proxy:
         """Read `[http://][user:password@]host[:port]`; raise ValueError naming `source` for anything else."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme != "http":
-            raise ValueError(f"{source}: only http:// proxies are supported, this one is {parts.scheme}://")
         try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
             host, port = parts.hostname, parts.port
         except ValueError:
-            host = port = None
+            raise ValueError(f"{source}: write it as http://host:port") from None  # theirs repeats the URL
+        if parts.scheme != "http":
+            raise ValueError(f"{source}: only http:// proxies are supported, this one is {parts.scheme}://")
         if not host:
             raise ValueError(f"{source}: write it as http://host:port")
         authorization = None

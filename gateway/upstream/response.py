@@ -113,9 +113,11 @@ class Response:
 
     def close(self) -> None:
         """Let go of the connection; it is dropped when the body has not ended. May be called repeatedly."""
-        if self._open:
-            source = self._source
-            source.fail(ConnectionLost(f"the response of {source.peer} was closed before its end"))
+        if self._open or self._chunks:
+            error = ConnectionLost(f"the response of {self._source.peer} was closed before it was read")
+            if self._open:
+                self._source.fail(error)
+            self._error = self._error or error
         self._chunks.clear()
         self.buffered = 0
 

@@ -293,10 +293,12 @@ async def test_closing_twice_or_after_the_end_does_nothing_more() -> None:
     line.response.close()
     assert line.owner.released == 1
     assert not line.wire.aborted
+    with pytest.raises(ConnectionLost, match="closed before it was read"):
+        await line.response.read()
     half = Line()
     half.receive([b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok"])
     half.response.close()
     half.response.close()
     assert half.owner.forgotten == 1
-    with pytest.raises(ConnectionLost, match="closed before its end"):
+    with pytest.raises(ConnectionLost, match="closed before it was read"):
         await half.response.read()

@@ -80,7 +80,8 @@ def test_no_proxy(no_proxy: str, url: str, direct: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["socks5://p:1", "https://p:1", "http://", "http://p:port", "http://u:not-a-password@"]
+    "url",
+    ["socks5://p:1", "https://p:1", "http://", "http://p:port", "http://[::1", "http://u:not-a-password@"],
 )
 def test_a_proxy_that_cannot_be_used_is_named_without_its_password(url: str) -> None:
     with pytest.raises(ValueError, match="HTTPS_PROXY: ") as caught:
