@@ -151,10 +151,13 @@ class Supervisor:
         """Serve, in a process of its own. Signals stay blocked until the server can take them."""
         news.close()
         self._held.close()
+
+        def on_ready() -> None:
+            with contextlib.suppress(BrokenPipeError):  # the supervisor has gone, as the lifeline says too
+                tell.send_bytes(b"ready")
+
         try:
-            server = WorkerServer(
-                self._build(), on_ready=lambda: tell.send_bytes(b"ready"), lifeline=self._lifeline
-            )
+            server = WorkerServer(self._build(), on_ready=on_ready, lifeline=self._lifeline)
             server.run(sockets=[self._listener])
         except GatewayError as error:
             sys.stderr.write(f"gateway: {error.message}\n")
