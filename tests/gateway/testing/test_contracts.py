@@ -10,11 +10,14 @@ from typing import Any, ClassVar
 import pytest
 from msgspec import structs
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import false, update
 
 from gateway import Plugin, PluginConfig, Secret, hookimpl
-from gateway.errors import AuthenticationFailed, GatewayError, ProviderError
+from gateway.errors import AuthenticationFailed, GatewayError, ProviderError, QuotaExceeded
 from gateway.plugin import Context
 from gateway.protocols import Incoming, Sink
+from gateway.store import Guard, Write
+from gateway.store.tables import tenants
 from gateway.testing.contracts import (
     AuthContract,
     BillingContract,
@@ -294,3 +297,35 @@ def test_billing_that_returns_something_else_is_found(tmp_path: Path) -> None:
     bad = contract(BillingContract, plugin_with("billing.barter", register_billing=[Barter()]))
     with pytest.raises(AssertionError):
         bad.test_writes_for_every_outcome(tmp_path)
+
+
+class Miser:
+    """Refuses every call."""
+
+    def __init__(self) -> None:
+        never = update(tenants).where(false()).values(name="nobody")
+        self.guard = Guard(never, refusal=lambda: QuotaExceeded("No credit."))
+
+    def on_open(self, call: Call) -> Sequence[Write]:
+        return (Write(self.guard, ()),)
+
+    def on_settle(self, call: Call, outcome: Outcome) -> Sequence[Write]:
+        return ()
+
+
+class Generous(Miser):
+    """Should refuse, and does not."""
+
+    def on_open(self, call: Call) -> Sequence[Write]:
+        return ()
+
+
+def test_billing_that_should_refuse_must_refuse(tmp_path: Path) -> None:
+    def refusing(_self: object) -> dict[str, Any]:
+        return {}
+
+    strict = plugin_with("billing.strict", register_billing=[Miser()])
+    contract(BillingContract, strict, refusing=refusing).test_refuses_before_the_provider_is_called(tmp_path)
+    lax = plugin_with("billing.lax", register_billing=[Generous()])
+    with pytest.raises(AssertionError):
+        contract(BillingContract, lax, refusing=refusing).test_refuses_before_the_provider_is_called(tmp_path)
