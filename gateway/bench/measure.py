@@ -18,8 +18,6 @@ from gateway.bench.system import Cores, cpu_seconds, memory_mb, pinned
 from gateway.errors import GatewayError
 
 WARM_UP_SECONDS = 1.0
-STREAMS_PER_CONNECTION = 4
-"""Streams mostly wait for the next event, so more of them are needed to see what they cost."""
 OPEN_LOOP_CONNECTIONS = 128
 _SLACK_SECONDS = 60
 
@@ -114,7 +112,7 @@ class Meter:
 
     def streams(self, subject: Subject) -> None:
         """One closed-loop pass of streamed answers: CPU per stream and per event, time to the first event."""
-        result, spent = self._costed(subject, subject.stream, self.plan.connections * STREAMS_PER_CONNECTION)
+        result, spent = self._costed(subject, subject.stream, self.plan.connections)
         figures = subject.figures
         figures.add("bad_streams", result["bad"])
         figures.add("cpu_us_per_stream", _each(spent, result["requests"]))
