@@ -86,6 +86,7 @@ class Courier:
         """Deliver until told to finish."""
         while True:
             self._woken.clear()
+            is_last = self._finishing  # a look begun before that may have missed the last settlements
             try:
                 more = await self._deliver()
                 self._failures = 0
@@ -97,7 +98,7 @@ class Courier:
                 await asyncio.sleep(min(_FIRST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE))
                 continue
             if not more:
-                if self._finishing:
+                if is_last:
                     return
                 await self._wait()
 

@@ -90,9 +90,12 @@ class Recovery:
             self._task = None
 
     async def leave(self) -> None:
-        """Give the lease back, unless calls are still open: those are for the others to settle, at once."""
+        """Give the lease back. Calls that are still open are for others, or for the next start, to settle at once."""
+        mine = workers.c.id == self._worker.id
         try:
-            await self._forget(workers.c.id == self._worker.id)
+            await self._forget(mine)
+            async with self._database.begin() as connection:
+                await connection.execute(update(workers).where(mine).values(process_start="left"))
         except Unavailable as error:
             log.warning("the lease of this worker stays behind: %s", error.message)
 
