@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,12 +26,15 @@ from gateway.inflight import InFlight
 from gateway.ledger import Ledger, PriceBook, Pricing, flat_price
 from gateway.pipeline import Pipeline
 from gateway.plugin import Context, Plugin
+from gateway.protocols import Transport
 from gateway.registry import Registry
 from gateway.routing import RoutingTable
 from gateway.settings import ModelRoute
 from gateway.store import Database
 from gateway.types import Target
 from gateway.upstream import Client, Limits, Timeouts
+
+log = logging.getLogger("gateway")
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
@@ -174,14 +178,14 @@ class Gateway(Starlette):
         async with self._starting:
             if self._lifecycle.started:
                 return
-            await self._ledger.start(migrations=self.registry.facade.migrations())
             try:
+                await self._ledger.start(migrations=self.registry.facade.migrations())
                 await self.registry.start()
             except BaseException:
                 await self._close()
                 raise
             loop = asyncio.get_running_loop()
-            self._transport_tasks = [loop.create_task(t.serve(self)) for t in self._transports]
+            self._transport_tasks = [loop.create_task(self._serve(t)) for t in self._transports]
             self._lifecycle.started = True
 
     async def shutdown(self) -> None:
@@ -191,7 +195,7 @@ class Gateway(Starlette):
         self.drain()
         for task in self._transport_tasks:
             task.cancel()
-        await asyncio.gather(*self._transport_tasks, return_exceptions=True)
+        await asyncio.gather(*self._transport_tasks, return_exceptions=True)  # each is cancelled
         await self.finish(self.config.settings.drain_seconds)
         await self.registry.stop()
         await self._close()
@@ -219,6 +223,12 @@ class Gateway(Starlette):
 
         transport = ASGITransport(app=self, raise_app_exceptions=False)
         return AsyncClient(transport=transport, base_url="http://gateway")
+
+    async def _serve(self, transport: Transport) -> None:
+        try:
+            await transport.serve(self)
+        except Exception:
+            log.exception("the transport %r has failed; the gateway serves on without it", transport.name)
 
     async def _close(self) -> None:
         await self._ledger.stop()
