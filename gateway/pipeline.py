@@ -218,17 +218,25 @@ class Pipeline:
         call, outcome = running.call, running.outcome
         outcome.status = status
         outcome.ended_at = time.time()
-        if outcome.usage is None and running.reader is not None:
-            outcome.usage = running.reader.usage or running.reader.estimate(call)
+        try:
+            self._account(running)
+        except Exception:  # a call is settled whatever happens; without its cost rather than not at all
+            log.exception("%s: usage and cost could not be told", call.id)
         if running.opened:
-            if running.catalogue is not None:
-                self._pricing.apply(outcome, running.catalogue, call.received_at)
             self._ledger.settle(call, outcome)
         for observer in self._observers:
             try:
                 observer.finished(call, outcome)
             except Exception:
                 log.exception("%s: %s.finished failed", call.id, type(observer).__name__)
+
+    def _account(self, running: Running) -> None:
+        """Fill in what the call consumed and what that cost."""
+        call, outcome = running.call, running.outcome
+        if outcome.usage is None and running.reader is not None:
+            outcome.usage = running.reader.usage or running.reader.estimate(call)
+        if running.opened and running.catalogue is not None:
+            self._pricing.apply(outcome, running.catalogue, call.received_at)
 
 
 def _close(answer: Answer) -> None:

@@ -112,6 +112,12 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...
     return family, address
 
 
+class _CannotListen(click.ClickException):
+    """An address that cannot be had: to be mended on the command line, like a wrong option."""
+
+    exit_code = 2
+
+
 def _bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
     """Take the port. Nobody is served before a worker listens on it."""
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -123,8 +129,6 @@ def _bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.sock
         listener.close()
         where = f"{address[0]} port {address[1]}"
         if error.errno == errno.EADDRINUSE:
-            raise click.ClickException(
-                f"{where} is taken by another program; choose one with --port."
-            ) from error
-        raise click.ClickException(f"cannot listen on {where}: {error.strerror}.") from error
+            raise _CannotListen(f"{where} is taken by another program; choose one with --port.") from error
+        raise _CannotListen(f"cannot listen on {where}: {error.strerror}.") from error
     return listener

@@ -278,7 +278,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = command(tmp_path, OPEN, "--port", port)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert (
         done.stderr == f"Error: 127.0.0.1 port {port} is taken by another program; choose one with --port.\n"
     )
