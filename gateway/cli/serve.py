@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import logging
@@ -93,6 +94,13 @@ def _log_to_stderr(level: str) -> None:
     logging.getLogger("gateway").setLevel(chosen)
     logging.getLogger("gateway.registry").setLevel(logging.ERROR)  # the banner tells what is skipped
     logging.getLogger("uvicorn").setLevel(logging.DEBUG if level == "debug" else logging.ERROR)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drop what uvicorn takes for a fault: failed streams cut on purpose, half-sent requests ended by a shutdown."""
+    ended = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not ended and not record.msg.startswith("ASGI callable returned without completing")
 
 
 def _refuse_without_auth(config: Config, host: str) -> None:
