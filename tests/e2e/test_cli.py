@@ -22,14 +22,19 @@ BAD = {
     "broken TOML": ("[provider.mock\n", "plugins.toml:1"),
     "a wrong type": ('[gateway]\ndrain_seconds = "soon"\n[provider.mock]\n', "drain_seconds"),
     "an alias to nobody": ('[provider.mock]\n[models.fast]\ntargets = ["mok:echo"]\n', "did you mean"),
-    "a database of an unknown kind": ('[gateway]\ndatabase = "mysql://x/y"\n[provider.mock]\n', "postgresql://"),
+    "a database of an unknown kind": (
+        '[gateway]\ndatabase = "mysql://x/y"\n[provider.mock]\n',
+        "postgresql://",
+    ),
     "not UTF-8": ("\udcff", "UTF-8"),
 }
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
 @pytest.mark.parametrize(("config", "hint"), BAD.values(), ids=BAD.keys())
-def test_a_bad_config_is_explained_with_exit_code_2(deploy: Deploy, command: str, config: str, hint: str) -> None:
+def test_a_bad_config_is_explained_with_exit_code_2(
+    deploy: Deploy, command: str, config: str, hint: str
+) -> None:
     deployed = deploy("", start=False)
     deployed.file.write_bytes(config.encode("utf-8", "surrogateescape"))
     done = deployed.command(command, code=2)
@@ -132,7 +137,10 @@ def test_what_programs_read_is_json(deploy: Deploy) -> None:
         [],
         ["--help"],
         ["--version"],
-        *([name, "--help"] for name in ("serve", "check", "init", "plugins", "schema", "keys", "calls", "db", "new", "bench")),
+        *(
+            [name, "--help"]
+            for name in ("serve", "check", "init", "plugins", "schema", "keys", "calls", "db", "new", "bench")
+        ),
         ["keys", "create", "--help"],
         ["calls", "show", "--help"],
         ["db", "current"],

@@ -51,7 +51,9 @@ class Crowd:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
             headers = {"x-client-request-id": name, "connection": "close"}
-            writer.write(request(chat_body(name, model="up/m", stream=stream), key=self._key, headers=headers))
+            writer.write(
+                request(chat_body(name, model="up/m", stream=stream), key=self._key, headers=headers)
+            )
             answer = await reader.read()
             self.answered += answer.startswith(b"HTTP/1.1 200")
         finally:
@@ -115,7 +117,9 @@ async def test_every_call_a_provider_saw_is_settled_exactly_once(
 
     await asyncio.to_thread(served.start)
     async with asyncio.timeout(60):
-        while await query(database, served.folder, "SELECT 1 FROM model_calls WHERE status = 'processing' LIMIT 1"):
+        while await query(
+            database, served.folder, "SELECT 1 FROM model_calls WHERE status = 'processing' LIMIT 1"
+        ):
             await asyncio.sleep(0.2)
     assert served.stop() == 0
     rows = served.calls()  # works while the gateway is down

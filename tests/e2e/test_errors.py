@@ -88,7 +88,9 @@ def test_a_bad_body_is_refused_with_400(http: httpx2.Client, body: bytes) -> Non
 
 @pytest.mark.parametrize("depth", [100, 300, 500, 900, 2_000])
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_deeply_nested_message_gets_an_answer(http: httpx2.Client, served: Deployment, depth: int, stream: bool) -> None:
+def test_a_deeply_nested_message_gets_an_answer(
+    http: httpx2.Client, served: Deployment, depth: int, stream: bool
+) -> None:
     nested = '{"a":' * depth + "1" + "}" * depth
     body = f'{{"model":"mock/echo","stream":{str(stream).lower()},"messages":[{{"role":"user","content":"hi @no-usage","x":{nested}}}]}}'
     name = f"nested-{depth}-{stream}"
@@ -172,7 +174,9 @@ def test_no_key_and_a_bad_key_are_401(served: Deployment, headers: dict[str, str
 
 def test_a_key_that_is_not_ascii_is_401(served: Deployment) -> None:
     answer = httpx2.post(
-        f"{served.url}/v1/chat/completions", content=chat_body(), headers={b"authorization": b"Bearer \xe4\xff"}
+        f"{served.url}/v1/chat/completions",
+        content=chat_body(),
+        headers={b"authorization": b"Bearer \xe4\xff"},
     )
     check(answer, 401)
 
@@ -197,7 +201,9 @@ def test_a_body_too_large_is_413_announced_or_not(served: Deployment, http: http
     check(http.post("/v1/chat/completions", content=in_pieces()), 413)
     with OpenAI(base_url=f"{served.url}/v1", api_key=key, max_retries=0) as sdk:
         with pytest.raises(openai.APIStatusError) as refused:
-            sdk.chat.completions.create(model="mock/echo", messages=[{"role": "user", "content": "x" * 30_000_000}])
+            sdk.chat.completions.create(
+                model="mock/echo", messages=[{"role": "user", "content": "x" * 30_000_000}]
+            )
         assert refused.value.status_code == 413
 
 
@@ -241,7 +247,7 @@ async def test_requests_in_a_pipeline_are_answered_in_order(served: Deployment, 
             assert answer["choices"][0]["message"]["content"] == f"number {number}"
 
 
-PLUGIN = '''
+PLUGIN = """
 from gateway import Plugin, hookimpl
 from starlette.routing import Route
 
@@ -270,7 +276,7 @@ class Bomb(Plugin):
     def finished(self, call, outcome):
         if b"finish" in call.body:
             raise RuntimeError("inner secret sk-very-secret")
-'''
+"""
 
 
 def test_a_fault_of_a_plugin_is_500_without_its_details(deploy: Any, tmp_path: Any) -> None:
@@ -280,7 +286,7 @@ def test_a_fault_of_a_plugin_is_500_without_its_details(deploy: Any, tmp_path: A
     info = package / "gateway_bomb-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gateway-bomb\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text('[gateway.plugins]\nmiddleware.bomb = gateway_bomb:Bomb\n')
+    (info / "entry_points.txt").write_text("[gateway.plugins]\nmiddleware.bomb = gateway_bomb:Bomb\n")
     config = "[provider.mock]\n[middleware.bomb]\n"
     served = deploy(config, faults=True, pythonpath=package)
     with httpx2.Client(base_url=served.url) as http:

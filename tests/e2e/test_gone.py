@@ -91,9 +91,10 @@ async def test_the_sdks_close_is_noticed(cancelling: Deployment, upstream: Run) 
                 await asyncio.sleep(0.02)
         exchange.closed.set()
 
-    async with upstream(handler) as up, AsyncOpenAI(
-        base_url=f"{cancelling.url}/v1", api_key="none", max_retries=0
-    ) as sdk:
+    async with (
+        upstream(handler) as up,
+        AsyncOpenAI(base_url=f"{cancelling.url}/v1", api_key="none", max_retries=0) as sdk,
+    ):
         stream = await sdk.chat.completions.create(
             model="up/m",
             messages=[{"role": "user", "content": "hi"}],

@@ -45,7 +45,11 @@ USAGES: dict[str, Any] = {
     "list": [1, 2],
     "null": None,
     "partial": {"prompt_tokens": 3},
-    "odd details": {"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 10**25}},
+    "odd details": {
+        "prompt_tokens": 3,
+        "completion_tokens": 1,
+        "prompt_tokens_details": {"cached_tokens": 10**25},
+    },
 }
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -100,7 +104,9 @@ async def test_the_ledger_takes_whatever_comes(
             assert fine.status_code == 200, (name, fine.text)
     assert all(status == 200 for name, status in statuses.items() if name.startswith("usage")), statuses
     assert all(status == 500 for name, status in statuses.items() if name.startswith("fault")), statuses
-    assert not [name for name, status in statuses.items() if name.startswith("model") and status >= 500], statuses
+    assert not [name for name, status in statuses.items() if name.startswith("model") and status >= 500], (
+        statuses
+    )
     assert served.stop() == 0
     rows = {row["client_request_id"]: row for row in served.calls()}
     for name in bodies:
@@ -131,9 +137,10 @@ async def test_a_message_that_is_not_quite_utf_8(
             await exchange.answer(completion(**({} if usage else {"usage": None})))
 
     served = deploy(CONFIG.format(database="sqlite:///gateway.db", base_url=base_url))
-    body = b'{"model":"up/m","stream":%b,"messages":[{"role":"user","content":"\xff\xfe"}]}' % json.dumps(
-        stream
-    ).encode()
+    body = (
+        b'{"model":"up/m","stream":%b,"messages":[{"role":"user","content":"\xff\xfe"}]}'
+        % json.dumps(stream).encode()
+    )
     async with upstream(handler), httpx2.AsyncClient(base_url=served.url, timeout=20) as http:
         answer = await http.post(
             "/v1/chat/completions", content=body, headers={"x-client-request-id": "bytes"}
@@ -152,10 +159,6 @@ def test_headers_that_are_odd(deploy: Callable[..., Deployment]) -> None:
             )
             assert answer.status_code == 200
             assert answer.headers["x-request-id"].startswith("req_")
-        answer = http.post(
-            "/v1/chat/completions", content=chat_body(), headers=[("x-request-id", "mine")]
-        )
+        answer = http.post("/v1/chat/completions", content=chat_body(), headers=[("x-request-id", "mine")])
         assert answer.headers.get_list("x-request-id") != ["mine"]
     until(lambda: all(row["status"] == "success" for row in served.calls()))
-
-

@@ -152,7 +152,9 @@ async def cable() -> AsyncIterator[Cable]:
 
 
 @pytest.mark.postgres
-async def test_a_database_that_is_away_makes_no_key_wrong(deploy: Deploy, postgres: str, cable: Cable) -> None:
+async def test_a_database_that_is_away_makes_no_key_wrong(
+    deploy: Deploy, postgres: str, cable: Cable
+) -> None:
     url = re.sub(r":\d+/", f":{cable.port}/", postgres)
     direct = deploy(CONFIG.format(database=postgres), start=False)
     key = await asyncio.to_thread(direct.key)

@@ -85,7 +85,9 @@ def test_the_metrics_page_counts_what_happened(deploy: Deploy, workers: int) -> 
         return answer.text
 
     def total(name: str, *labels: str) -> float:
-        lines = [line for line in page().splitlines() if line.startswith(name) and all(x in line for x in labels)]
+        lines = [
+            line for line in page().splitlines() if line.startswith(name) and all(x in line for x in labels)
+        ]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
     until(lambda: total("gateway_calls_total{") == 30)

@@ -228,17 +228,21 @@ def test_the_clients_own_request_id_is_in_the_ledger(sdk: OpenAI, served: Deploy
     row = served.call("mine-1")
     assert row["request_id"] == answer._request_id
     assert answer.usage
-    assert row | {
-        "status": "success",
-        "model": "fast",
-        "provider": "mock",
-        "tenant": "default",
-        "prompt_tokens": answer.usage.prompt_tokens,
-        "completion_tokens": answer.usage.completion_tokens,
-        "estimated": False,
-        "error": None,
-        "http_status": 200,
-    } == row
+    assert (
+        row
+        | {
+            "status": "success",
+            "model": "fast",
+            "provider": "mock",
+            "tenant": "default",
+            "prompt_tokens": answer.usage.prompt_tokens,
+            "completion_tokens": answer.usage.completion_tokens,
+            "estimated": False,
+            "error": None,
+            "http_status": 200,
+        }
+        == row
+    )
     assert row["key"]
     assert row["cost"] is not None
 

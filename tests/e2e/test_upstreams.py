@@ -109,7 +109,9 @@ async def test_the_clients_headers_do_not_reach_the_provider(served: Deployment,
     async with upstream(handler) as up, RawClient(served.port) as raw:
         await raw.ask(
             request(
-                chat_body(model="up/m"), key="gw_client", headers={"cookie": "c=d", "x-forwarded-for": "10.0.0.1"}
+                chat_body(model="up/m"),
+                key="gw_client",
+                headers={"cookie": "c=d", "x-forwarded-for": "10.0.0.1"},
             )
         )
         assert raw.status == 200
@@ -133,7 +135,9 @@ async def test_a_hang_before_the_head_is_504(sdk: AsyncOpenAI, upstream: Run) ->
 
 async def test_a_hang_in_a_whole_answer_is_504(sdk: AsyncOpenAI, upstream: Run) -> None:
     async def handler(exchange: Exchange) -> None:
-        await exchange.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{")
+        await exchange.send(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+        )
         await exchange.hang()
 
     async with upstream(handler) as up:
@@ -251,7 +255,9 @@ async def test_a_stream_that_breaks_off_is_an_error_and_never_a_clean_end(
 
 async def bad_first_event(exchange: Exchange) -> None:
     await exchange.begin()
-    await exchange.chunk(b'data: {"error": {"message": "overloaded", "type": "server_error", "code": 503}}\n\n')
+    await exchange.chunk(
+        b'data: {"error": {"message": "overloaded", "type": "server_error", "code": 503}}\n\n'
+    )
     await exchange.send(b"0\r\n\r\n")
 
 
@@ -364,7 +370,11 @@ async def test_what_fails_before_the_first_byte_falls_back_to_the_next_target(
     async with upstream(handler):
         texts: list[str] = []
         await stream(
-            sdk, texts, model="safe", text="one two", extra_headers={"x-client-request-id": f"fallback-{name}"}
+            sdk,
+            texts,
+            model="safe",
+            text="one two",
+            extra_headers={"x-client-request-id": f"fallback-{name}"},
         )
     assert "".join(texts) == "one two"
     row = served.row(f"fallback-{name}")
@@ -421,7 +431,12 @@ async def test_a_429_keeps_its_status_message_and_retry_after(sdk: AsyncOpenAI, 
 
 
 async def test_a_400_keeps_its_words_and_does_not_fall_back(sdk: AsyncOpenAI, upstream: Run) -> None:
-    fault = {"message": "no such thing", "type": "invalid_request_error", "param": "top_p", "code": "bad_top_p"}
+    fault = {
+        "message": "no such thing",
+        "type": "invalid_request_error",
+        "param": "top_p",
+        "code": "bad_top_p",
+    }
 
     async def handler(exchange: Exchange) -> None:
         await exchange.answer({"error": fault}, status=400)
@@ -435,7 +450,9 @@ async def test_a_400_keeps_its_words_and_does_not_fall_back(sdk: AsyncOpenAI, up
 async def test_secrets_in_an_error_are_scrubbed(served: Deployment, sdk: AsyncOpenAI, upstream: Run) -> None:
     async def handler(exchange: Exchange) -> None:
         message = f"Incorrect key {exchange.headers['authorization']} or sk-proj-abcdefghijklmnop1234567890"
-        await exchange.answer({"error": {"message": message, "code": "x sk-upstream-secret-0123456789"}}, status=401)
+        await exchange.answer(
+            {"error": {"message": message, "code": "x sk-upstream-secret-0123456789"}}, status=401
+        )
 
     async with upstream(handler):
         with pytest.raises(openai.AuthenticationError) as failed:
@@ -504,9 +521,13 @@ async def test_an_endless_event_is_cut_off(served: Deployment, sdk: AsyncOpenAI,
 
 async def test_characters_split_between_packets_arrive_whole(sdk: AsyncOpenAI, upstream: Run) -> None:
     text = "Grüße 🙂 你好 \u2028 ende"
-    event = b"data: " + json.dumps(
-        {**CHUNK, "choices": [{"index": 0, "delta": {"content": text}}]}, ensure_ascii=False
-    ).encode() + b"\n\n"
+    event = (
+        b"data: "
+        + json.dumps(
+            {**CHUNK, "choices": [{"index": 0, "delta": {"content": text}}]}, ensure_ascii=False
+        ).encode()
+        + b"\n\n"
+    )
 
     async def handler(exchange: Exchange) -> None:
         await exchange.begin()
@@ -522,7 +543,9 @@ async def test_characters_split_between_packets_arrive_whole(sdk: AsyncOpenAI, u
 
 
 @pytest.mark.parametrize("newline", ["\r\n", "\r", "\n"])
-async def test_every_line_end_of_the_standard_is_understood(sdk: AsyncOpenAI, upstream: Run, newline: str) -> None:
+async def test_every_line_end_of_the_standard_is_understood(
+    sdk: AsyncOpenAI, upstream: Run, newline: str
+) -> None:
     async def handler(exchange: Exchange) -> None:
         await exchange.begin()
         for text in ("one", "two"):
@@ -564,7 +587,9 @@ async def test_each_event_is_sent_on_at_once(served: Deployment, upstream: Run) 
     assert "content-length" not in raw.headers
 
 
-async def test_comments_keep_a_stream_alive_while_the_provider_thinks(served: Deployment, upstream: Run) -> None:
+async def test_comments_keep_a_stream_alive_while_the_provider_thinks(
+    served: Deployment, upstream: Run
+) -> None:
     think = asyncio.Event()
 
     async def handler(exchange: Exchange) -> None:
@@ -585,7 +610,9 @@ async def test_comments_keep_a_stream_alive_while_the_provider_thinks(served: De
         assert data.rstrip().endswith(b"data: [DONE]")
 
 
-async def test_an_error_after_a_sign_of_life_is_an_event(served: Deployment, sdk: AsyncOpenAI, upstream: Run) -> None:
+async def test_an_error_after_a_sign_of_life_is_an_event(
+    served: Deployment, sdk: AsyncOpenAI, upstream: Run
+) -> None:
     async with upstream(hang_after_head):
         async with RawClient(served.port) as raw:
             await raw.ask(request(chat_body(model="up/m", stream=True)))
@@ -619,7 +646,9 @@ async def test_a_stream_asked_for_as_whole_and_other_surprises(sdk: AsyncOpenAI,
     assert failed.value.status_code == 502
 
 
-async def test_a_connection_closed_while_idle_is_not_seen_by_the_next_call(sdk: AsyncOpenAI, upstream: Run) -> None:
+async def test_a_connection_closed_while_idle_is_not_seen_by_the_next_call(
+    sdk: AsyncOpenAI, upstream: Run
+) -> None:
     async def handler(exchange: Exchange) -> None:
         await exchange.answer(completion())
         exchange.writer.close()
@@ -642,5 +671,3 @@ async def test_done_counts_even_when_the_connection_then_breaks(sdk: AsyncOpenAI
         texts: list[str] = []
         await stream(sdk, texts)
     assert "".join(texts) == "all"
-
-

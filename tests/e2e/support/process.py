@@ -24,7 +24,7 @@ T = TypeVar("T")
 COMMAND = [sys.executable, "-m", "gateway"]
 READY_SECONDS = 30.0
 FAULTS = re.compile(
-    r"Traceback|never retrieved|never awaited|Exception ignored|ResourceWarning|object has no attribute"
+    r"Traceback|never retrieved|never awaited|Exception ignored|ResourceWarning|without completing response"
 )
 """What a healthy gateway never writes to its log."""
 
@@ -126,7 +126,9 @@ class Deployment:
             check=False,
         )
         if code is not None:
-            assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            assert done.returncode == code, (
+                f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return done
 
     def key(self, *options: str, name: str = "test") -> dict[str, Any]:
@@ -182,7 +184,12 @@ class Deployment:
 
 @contextlib.contextmanager
 def deployment(
-    folder: Path, config: str, *options: str, start: bool = True, faults: bool = False, pythonpath: Path | None = None
+    folder: Path,
+    config: str,
+    *options: str,
+    start: bool = True,
+    faults: bool = False,
+    pythonpath: Path | None = None,
 ) -> Iterator[Deployment]:
     """Serve a config for the length of a block. Afterwards it must stop with 0, and its log must hold no fault."""
     served = Deployment(folder, config, pythonpath=pythonpath)

@@ -24,7 +24,9 @@ async def query(url: str, folder: Path, statement: str) -> list[tuple[Any, ...]]
 
 async def check_books(url: str, folder: Path) -> int:
     """Check that every call is settled and counted in the usage buckets; return how many there are."""
-    (processing,), = await query(url, folder, "SELECT count(*) FROM model_calls WHERE status = 'processing'")
+    ((processing,),) = await query(
+        url, folder, "SELECT count(*) FROM model_calls WHERE status = 'processing'"
+    )
     assert processing == 0
     calls = await query(
         url,

@@ -24,7 +24,9 @@ class Exchange:
     ) -> None:
         request, *lines = head.decode("latin-1").split("\r\n")
         self.method, self.path, _ = request.split(" ")
-        self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        self.headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+        }
         self.body = body
         self.reader = reader
         self.writer = writer
@@ -68,7 +70,9 @@ class Exchange:
 
     async def say(self, text: str, **fields: Any) -> None:
         """Send an event with some text in it."""
-        await self.event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}], **fields})
+        await self.event(
+            {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}], **fields}
+        )
 
     async def event(self, fields: dict[str, Any]) -> None:
         """Send one event of a chat stream."""
