@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -35,8 +34,6 @@ class Probe(Plugin[PluginConfig]):
 
 async def _count(request: Request) -> Response:
     app: Any = request.app
-    if "collect" in request.query_params:
-        gc.collect()
     return JSONResponse({"tasks": len(asyncio.all_tasks()), "calls": app.running})
 
 

@@ -17,6 +17,7 @@ from gateway.bench.system import pinned
 from gateway.errors import GatewayError
 
 START_SECONDS = 60
+ANSWER_SECONDS = 30
 STOP_SECONDS = 10
 _POLL_SECONDS = 0.005
 
@@ -104,7 +105,7 @@ def ask(port: int, request: bytes) -> tuple[int, bytes]:
 
     Raises `OSError` or `http.client.HTTPException` when there is none.
     """
-    with socket.create_connection(("127.0.0.1", port), 5) as sock:
+    with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as sock:
         sock.sendall(request)
         answer = HTTPResponse(sock)
         answer.begin()
