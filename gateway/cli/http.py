@@ -1,6 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it, except that it refuses malformed requests in the shape of every other error."""
+"""HTTP/1.1 as uvicorn speaks it, with two differences: heads are bounded, and what is refused gets a JSON error."""
 
 from __future__ import annotations
+
+from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -8,8 +10,11 @@ from gateway.errors import InvalidRequest
 from gateway.ids import Ids
 from gateway.wire.openai_errors import error_body
 
+MAX_HEAD_BYTES = 64 * 1024
+"""Largest request line and headers. Without a bound, anybody could fill the memory before authentication."""
+
 _HEAD = (
-    b"HTTP/1.1 400 Bad Request\r\n"
+    b"HTTP/1.1 %d %b\r\n"
     b"content-type: application/json\r\n"
     b"content-length: %d\r\n"
     b"x-request-id: %b\r\n"
@@ -20,8 +25,44 @@ _HEAD = (
 class Http(HttpToolsProtocol):
     """One connection of a client."""
 
+    _head_bytes = 0
+    """Of the request whose head is being read."""
+    _in_body = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        if self._in_body:
+            super().data_received(data)
+            return
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self._in_body and not self.transport.is_closing():
+            self._refuse(
+                InvalidRequest(
+                    f"The request's head is larger than the {MAX_HEAD_BYTES} bytes allowed.",
+                    status=431,
+                    code="headers_too_large",
+                )
+            )
+
+    def on_headers_complete(self) -> None:
+        """Begin the request."""
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End the request; the next head may follow."""
+        self._in_body = False
+        self._head_bytes = 0
+        super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP; no application ever sees it."""
-        body = error_body(InvalidRequest(msg, code="invalid_http"))
-        self.transport.write(_HEAD % (len(body), b"req_" + Ids()().encode()) + body)
+        self._refuse(InvalidRequest(msg, code="invalid_http"))
+
+    def _refuse(self, error: InvalidRequest) -> None:
+        body = error_body(error)
+        phrase = HTTPStatus(error.status).phrase.encode()
+        request_id = b"req_" + Ids()().encode()
+        self.transport.write(_HEAD % (error.status, phrase, len(body), request_id) + body)
         self.transport.close()

@@ -7,14 +7,14 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI
 
 from .support.process import Deployment, deployment
+from .support.tables import connect
 from .support.upstream import Handler, Upstream, listen
 
 POSTGRES = "postgresql://root@127.0.0.1:5432"
@@ -24,7 +24,7 @@ Deploy = Callable[..., Deployment]
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Iterator[Deploy]:
-    """Serve configs for the length of one test: `deploy(config, *options)`."""
+    """Serve configs for the length of one test: call it with a config and the options of `gateway serve`."""
     with contextlib.ExitStack() as stack:
 
         def enter(config: str, *options: str, **how: Any) -> Deployment:
@@ -50,14 +50,8 @@ def base_url(listener: socket.socket) -> str:
 
 @pytest.fixture
 def upstream(listener: socket.socket) -> Callable[[Handler], Upstream]:
-    """Run a provider: `async with upstream(handler) as up`."""
+    """Give what makes a provider of a handler; it runs for the length of an `async with` block."""
     return lambda handler: Upstream(handler, listener)
-
-
-@pytest.fixture
-def client() -> Iterator[Callable[[Deployment, str], AsyncOpenAI]]:
-    """Make the official SDK's client; it never retries, so that a test sees every answer."""
-    yield lambda served, key: AsyncOpenAI(base_url=f"{served.url}/v1", api_key=key, max_retries=0, timeout=30)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -84,9 +78,7 @@ def postgres() -> Iterator[str]:
 
 
 async def _execute(statement: str) -> None:
-    import asyncpg
-
-    connection: Any = await asyncpg.connect(f"{POSTGRES}/postgres", timeout=5)
+    connection = await connect(f"{POSTGRES}/postgres")
     try:
         await connection.execute(statement)
     finally:

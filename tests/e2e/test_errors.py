@@ -49,10 +49,11 @@ def check(answer: httpx2.Response, status: int) -> dict[str, Any]:
     assert 'File "' not in answer.text
     body = answer.json()
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"message", "type", "param", "code"}
-    assert body["error"]["message"]
-    assert body["error"]["type"]
-    return body["error"]
+    error: dict[str, Any] = body["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    assert error["type"]
+    return error
 
 
 BODIES = {
@@ -105,7 +106,7 @@ def test_a_deeply_nested_message_gets_an_answer(
 def test_a_wrong_type_names_the_field(http: httpx2.Client) -> None:
     answer = http.post("/v1/chat/completions", json={"model": "mock/echo", "messages": "hi"})
     assert check(answer, 400)["param"] == "messages"
-    answer = http.post("/v1/chat/completions", json={"messages": [{}]})
+    answer = http.post("/v1/chat/completions", content=b'{"messages": [{}]}')
     error = check(answer, 400)
     assert error["param"] == "model"
     answer = http.post("/v1/embeddings", json={"model": "mock/embedding"})
@@ -182,10 +183,9 @@ def test_a_key_that_is_not_ascii_is_401(served: Deployment) -> None:
 
 
 def test_the_sdk_raises_its_own_errors(served: Deployment, key: str) -> None:
-    with OpenAI(base_url=f"{served.url}/v1", api_key="gw_bad", max_retries=0) as sdk:
-        with pytest.raises(openai.AuthenticationError):
-            sdk.models.list()
     with OpenAI(base_url=f"{served.url}/v1", api_key=key, max_retries=0) as sdk:
+        with pytest.raises(openai.AuthenticationError):
+            sdk.with_options(api_key="gw_bad").models.list()
         with pytest.raises(openai.NotFoundError) as refused:
             sdk.chat.completions.create(model="nope", messages=[{"role": "user", "content": "hi"}])
         assert refused.value.request_id
@@ -236,6 +236,26 @@ async def test_malformed_http_is_refused_in_the_same_shape(served: Deployment, d
         assert raw.headers["content-type"] == "application/json"
         assert raw.headers["x-request-id"]
         assert (await raw.json())["error"]["message"]
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nx-a: ", b"GET / HTTP/1.1\r\n"])
+async def test_a_head_without_end_is_cut_off(served: Deployment, start: bytes) -> None:
+    async with RawClient(served.port) as raw:
+        raw.writer.write(start)
+        line = b"a: b\r\n" if start.endswith(b"1.1\r\n") else b"aaaaaa"
+        raw.writer.write(line * 12_000)
+        await raw.head()
+        assert raw.status == 431
+        assert (await raw.json())["error"]["code"] == "headers_too_large"
+        assert raw.headers["x-request-id"]
+
+
+async def test_large_bodies_do_not_count_as_heads(served: Deployment, key: str) -> None:
+    async with RawClient(served.port) as raw:
+        for _ in range(3):
+            await raw.ask(request(chat_body("x" * 80_000), key=key))
+            assert raw.status == 200
+            await raw.body()
 
 
 async def test_requests_in_a_pipeline_are_answered_in_order(served: Deployment, key: str) -> None:

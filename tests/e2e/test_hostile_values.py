@@ -12,7 +12,7 @@ import pytest
 from .support.process import Deployment, until
 from .support.raw import chat_body
 from .support.tables import check_books
-from .support.upstream import Exchange, Handler, Upstream, completion
+from .support.upstream import USAGE, Exchange, Handler, Upstream, completion
 
 CONFIG = """
 [gateway]
@@ -134,7 +134,7 @@ async def test_a_message_that_is_not_quite_utf_8(
             await exchange.say("hi")
             await exchange.finish({"prompt_tokens": 1, "completion_tokens": 1} if usage else None)
         else:
-            await exchange.answer(completion(**({} if usage else {"usage": None})))
+            await exchange.answer(completion(usage=USAGE if usage else None))
 
     served = deploy(CONFIG.format(database="sqlite:///gateway.db", base_url=base_url))
     body = (

