@@ -25,36 +25,32 @@ _HEAD = (
 class Http(HttpToolsProtocol):
     """One connection of a client."""
 
-    _head_bytes = 0
-    """Of the request whose head is being read."""
-    _in_body = False
+    _unused_bytes = 0
+    """Received, but of no complete head and no body yet: a head, a chunk's extension, or trailers."""
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
-        if self._in_body:
-            super().data_received(data)
-            return
-        self._head_bytes += len(data)
+        self._unused_bytes += len(data)
         super().data_received(data)
-        if self._head_bytes > MAX_HEAD_BYTES and not self._in_body and not self.transport.is_closing():
-            self._refuse(
-                InvalidRequest(
-                    f"The request's head is larger than the {MAX_HEAD_BYTES} bytes allowed.",
-                    status=431,
-                    code="headers_too_large",
-                )
-            )
+        if self._unused_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._cut_off()
 
-    def on_headers_complete(self) -> None:
-        """Begin the request."""
-        self._in_body = True
-        super().on_headers_complete()
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._unused_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request; the next head may follow."""
-        self._in_body = False
-        self._head_bytes = 0
+        self._unused_bytes = 0
         super().on_message_complete()
+
+    def _cut_off(self) -> None:
+        if not getattr(self.cycle, "response_complete", True):  # uvicorn has None there before the first request
+            self.transport.close()  # it is no head that grows: an answer is on its way already
+            return
+        message = f"The request's head is larger than the {MAX_HEAD_BYTES} bytes allowed."
+        self._refuse(InvalidRequest(message, status=431, code="headers_too_large"))
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP; no application ever sees it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -248,6 +249,19 @@ async def test_a_head_without_end_is_cut_off(served: Deployment, start: bytes) -
         assert raw.status == 431
         assert (await raw.json())["error"]["code"] == "headers_too_large"
         assert raw.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/chat/completions"])
+@pytest.mark.parametrize("line", [b"a: b\r\n", b"aaaaaa"])
+async def test_trailers_without_end_are_cut_off(served: Deployment, key: str, path: str, line: bytes) -> None:
+    async with RawClient(served.port) as raw:
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ntransfer-encoding: chunked\r\n\r\n"
+        raw.writer.write(head.encode() + b"2\r\n{}\r\n0\r\n")
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(10):
+                while True:
+                    raw.writer.write(line * 2_000)
+                    await raw.writer.drain()
 
 
 async def test_large_bodies_do_not_count_as_heads(served: Deployment, key: str) -> None:
