@@ -104,7 +104,7 @@ def _started(
             versions[peer.name] = peer.version()
             yield _start(peer, mock, meter, processes)
         except (GatewayError, OSError, subprocess.CalledProcessError) as error:
-            absent[peer.name] = str(error)
+            absent[peer.name] = str(error).strip().splitlines()[-1]
             _say(f"{peer.name}: {error}")
     if OURS in names:
         _say(f"starting {OURS}")
@@ -177,7 +177,7 @@ def _markdown(
             "",
             f"The mock upstream alone at {plan.rate:g}/s: p50 {p50:.0f} µs, p99 {mock.figures.median('p99_us'):.0f} µs.",
         ]
-    lines += ["", *(f"- {name} is missing: {' '.join(reason.split())}" for name, reason in absent.items())]
+    lines += ["", *(f"- {name} is missing: {reason}" for name, reason in absent.items())]
     return "\n".join(lines).rstrip() + "\n"
 
 

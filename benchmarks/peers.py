@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.bench.processes import free_port
 from gateway.errors import GatewayError
 
 PEERS = Path(__file__).resolve().parent / "peers"
@@ -125,7 +126,7 @@ class VllmRouter(PythonPeer):
             "--worker-urls": f"http://127.0.0.1:{upstream}",
             "--host": "127.0.0.1",
             "--port": str(port),
-            "--prometheus-port": str(port + 1),
+            "--prometheus-port": str(free_port()),
             "--policy": "round_robin",
             "--log-level": "warning",
         }
