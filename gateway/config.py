@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = Path("plugins.toml")
 VARIABLE = "GATEWAY_CONFIG"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class _Reader:
                 if not isinstance(use, str):
                     self._wrong((*path, "use"), "must be the name of a plugin, as a string")
                 elif not _NAME.fullmatch(path[1]):
-                    self._wrong(path, "a plugin's name is made of letters, digits, '-' and '_'")
+                    self._wrong(path, "a plugin's name is made of letters, digits, '-' and '_', 100 at most")
                 else:
                     values = {key: value for key, value in table.items() if key != "use"}
                     tables[path] = PluginTable(kind, path[1], use, MappingProxyType(values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -34,8 +34,16 @@ NANO = 1_000_000_000
 """Money is counted in integers of 10⁻⁹ of the price book's currency."""
 
 
+PRINCIPAL_NAMES: Final = (("tenant", 64), ("user", 200), ("key", 40), ("key_name", 200))
+"""The fields of a principal that the ledger holds, and how long they may be."""
+
+
 class Principal(Struct, frozen=True, kw_only=True):
-    """Who calls, for whom, and which authenticator said so."""
+    """Who calls, for whom, and which authenticator said so.
+
+    Raises ValueError for a name that the ledger cannot hold: they are printable, `tenant` has at most 64 characters,
+    `key` at most 40, `user` and `key_name` at most 200. Checked here once, so that no call has to be checked for it.
+    """
 
     tenant: str
     authenticator: str
@@ -47,6 +55,13 @@ class Principal(Struct, frozen=True, kw_only=True):
     scopes: frozenset[str] = frozenset()
     models: tuple[str, ...] | None = None
     """Names (or `prefix*` patterns) that may be called; None allows all."""
+
+    def __post_init__(self) -> None:
+        """Refuse names that the ledger cannot hold."""
+        for field, longest in PRINCIPAL_NAMES:
+            name: str | None = getattr(self, field)
+            if name is not None and not (len(name) <= longest and name.isprintable()):
+                raise ValueError(f"Principal.{field} must be printable and at most {longest} characters long")
 
     def may_use(self, model: str) -> bool:
         """Whether the allow-list admits the model name that the client sent."""

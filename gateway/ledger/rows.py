@@ -70,12 +70,12 @@ def call_values(call: Call, worker: str) -> tuple[Any, ...]:
     principal = call.principal
     return (
         call.id,
-        clean(call.request_id, 60),
+        call.request_id,
         clean(call.client_request_id, 200),
-        clean(principal.tenant, 64),
-        clean(principal.user, 200),
-        clean(principal.key, 40),
-        clean(principal.key_name, 200),
+        principal.tenant,
+        principal.user,
+        principal.key,
+        principal.key_name,
         call.capability,
         call.dialect,
         clean(call.model, 200),
@@ -89,7 +89,7 @@ def outcome_values(outcome: Outcome, usage: tuple[int, ...] | None, cost: int | 
     """`usage` and `cost` as `bounded` gives them."""
     return (
         outcome.status,
-        clean(outcome.provider, 100),
+        outcome.provider,
         clean(outcome.upstream_model, 200),
         outcome.attempts,
         outcome.http_status,
@@ -97,7 +97,7 @@ def outcome_values(outcome: Outcome, usage: tuple[int, ...] | None, cost: int | 
         outcome.ended_at,
         *(usage or (None, None, None, None, None)),
         outcome.usage is not None and outcome.usage.estimated,
-        clean(outcome.price_version, 40),
+        outcome.price_version,
         cost,
         clean(outcome.error_code, 60),
         clean(outcome.error_message, _LONGEST_MESSAGE),
@@ -111,10 +111,10 @@ def bucket_values(
     received = int(call.received_at)
     return (
         received - received % BUCKET,
-        clean(call.principal.tenant, 64),
-        clean(call.principal.key, 40) or "",
+        call.principal.tenant,
+        call.principal.key or "",
         clean(call.model, 200),
-        clean(outcome.provider, 100) or "",
+        outcome.provider or "",
         1,
         0 if outcome.status == "success" else 1,
         *(usage or (0, 0, 0, 0, 0)),
@@ -127,17 +127,15 @@ def bounded(usage: Usage | None, cost: int | None) -> tuple[tuple[int, ...] | No
     tokens = None
     if usage is not None:
         tokens = (
-            _within(usage.prompt_tokens, _MOST_TOKENS),
-            _within(usage.completion_tokens, _MOST_TOKENS),
-            _within(usage.cached_read_tokens, _MOST_TOKENS),
-            _within(usage.cached_write_tokens, _MOST_TOKENS),
-            _within(usage.reasoning_tokens, _MOST_TOKENS),
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.cached_read_tokens,
+            usage.cached_write_tokens,
+            usage.reasoning_tokens,
         )
-    return tokens, None if cost is None else _within(cost, _HIGHEST_COST)
-
-
-def _within(number: int, most: int) -> int:
-    return number if 0 <= number <= most else max(0, min(number, most))
+        if min(tokens) < 0 or max(tokens) > _MOST_TOKENS:
+            tokens = tuple(max(0, min(number, _MOST_TOKENS)) for number in tokens)
+    return tokens, None if cost is None else max(0, min(cost, _HIGHEST_COST))
 
 
 def clean(value: str | None, length: int) -> Any:

@@ -109,6 +109,7 @@ model_calls = Table(
         sqlite_where=text("status = 'processing'"),
         postgresql_where=text("status = 'processing'"),
     ),
+    sqlite_with_rowid=False,
 )
 
 usage_buckets = Table(
@@ -127,6 +128,7 @@ usage_buckets = Table(
     Column("cached_write_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cost", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 outbox = Table(

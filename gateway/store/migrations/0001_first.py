@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("cached_write_tokens", sa.BigInteger, nullable=False),
         sa.Column("reasoning_tokens", sa.BigInteger, nullable=False),
         sa.Column("cost", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "outbox",
@@ -136,4 +137,5 @@ def _create_calls() -> None:
             "model_calls_client_request", "client_request_id", sqlite_where=named, postgresql_where=named
         ),
         sa.Index("model_calls_open", "worker", sqlite_where=processing, postgresql_where=processing),
+        sqlite_with_rowid=False,
     )

@@ -174,14 +174,12 @@ HOSTILE = "\0nul \ud800 half \x1b[31m red \U0001f600 " + "long" * 1000
 async def test_whatever_clients_and_providers_write_is_kept_as_far_as_it_fits(
     database: Database, ledger: Ledger, make_call: MakeCall, make_outcome: MakeOutcome
 ):
-    someone = Principal(tenant=HOSTILE, authenticator="x", user=HOSTILE, key=HOSTILE, key_name=HOSTILE)
-    call = make_call(model=HOSTILE, request_id=HOSTILE, client_request_id=HOSTILE, principal=someone)
+    call = make_call(model=HOSTILE, client_request_id=HOSTILE)
     await ledger.open(call)
     usage = Usage(prompt_tokens=10**30, completion_tokens=-5)
     ledger.settle(
         call,
         make_outcome(
-            provider=HOSTILE,
             upstream_model=HOSTILE,
             error_code=HOSTILE,
             error_message=HOSTILE,
