@@ -26,7 +26,7 @@ class Owner(Protocol):
     """The pool, as its connections see it."""
 
     def opened(self, connection: Connection) -> None:
-        """The socket is open."""
+        """The socket is in use, and `closed` will follow."""
         ...
 
     def closed(self, connection: Connection) -> None:
@@ -93,8 +93,14 @@ class Connection(asyncio.Protocol):
     # The owner's side.
 
     def adopt(self) -> bool:
-        """Take the fresh connection into use; False when it is closed already."""
+        """Take the fresh connection into use; False when it is closed already.
+
+        Only from here on does the owner count on `connection_lost`: uvloop does not call it for a connection whose
+        `create_connection` was cancelled after `connection_made`.
+        """
         self.live = not self._transport.is_closing()
+        if self.live:
+            self._owner.opened(self)
         return self.live
 
     def is_silent(self) -> bool:
@@ -178,7 +184,6 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
-        self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         response = self._response

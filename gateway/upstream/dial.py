@@ -53,7 +53,6 @@ async def _dial_through(
     factory: Callable[[], Connection], origin: Origin, proxy: Proxy, tls: ssl.SSLContext
 ) -> Connection:
     transport, tunnel = await _connect(Tunnel, proxy.host, proxy.port, None)
-    connection: Connection | None = None
     try:
         await tunnel.ask(origin, proxy)
         connection = factory()
@@ -64,8 +63,6 @@ async def _dial_through(
         connection.connection_made(secured)
     except BaseException:
         transport.abort()
-        if connection is not None:
-            connection.connection_lost(None)
         raise
     return connection
 

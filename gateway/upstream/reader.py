@@ -149,7 +149,7 @@ class Reader:
         if self._is_head:
             self.complete = True
             raise _StopParsing  # llhttp cannot know that no body follows, so this connection is not used again
-        self.until_close = not self._sized and status not in (204, 304)
+        self.until_close = not self._sized
 
     def on_message_complete(self) -> None:
         if self._response.status:

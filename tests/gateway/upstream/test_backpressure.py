@@ -48,7 +48,8 @@ async def test_a_slow_origin_pauses_the_writing() -> None:
     async with serve(script) as server, closing(Client()) as client:
         prepared = client.prepare("POST", server.url())
         task = asyncio.ensure_future(client.send(prepared, b"x" * 2**25))
-        await server.until_open(1)
+        while not prepared.pool._open:
+            await asyncio.sleep(0)
         (connection,) = prepared.pool._open
         while connection._drained is None:
             await asyncio.sleep(0)

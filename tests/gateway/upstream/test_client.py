@@ -305,9 +305,11 @@ async def test_an_error_that_comes_before_the_body_is_out_ends_the_writing() -> 
         await asyncio.Event().wait()
 
     async with serve(script) as server, closing(Client()) as client:
-        response = await client.send(client.prepare("POST", server.url()), b"x" * 2**26)
+        prepared = client.prepare("POST", server.url())
+        response = await client.send(prepared, b"x" * 2**26)
         assert response.status == 413
         assert await response.read() == b"too long"
+        assert prepared.pool._size == 0, "half a request is on the wire"
 
 
 async def test_cancelling_while_the_body_is_being_written_drops_the_connection() -> None:

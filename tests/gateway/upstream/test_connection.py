@@ -154,6 +154,8 @@ def test_any_split_of_an_answer_gives_the_same_result(answer: tuple[list[bytes],
     whole, _ = run([b"".join(packets)])
     assert found == whole
     assert found[3:] == (body, "")
+    assert not found[1].startswith(b"Early Hints")
+    assert (b"link", b"</x>") not in found[2], "an interim answer's header"
     assert line.owner.released == (framing != "close")
 
 
@@ -259,7 +261,9 @@ async def test_the_socket_is_not_read_while_the_consumer_lags() -> None:
     line.receive([b"a"])  # what the transport had already read
     assert await anext(line.response) == b"a" * 12
     assert not line.wire.paused
-    line.receive([b"a" * 48])
+    line.receive([b"a" * 47])
+    assert line.wire.paused
+    line.receive([b"a"])
     assert line.owner.released == 1
     assert not line.wire.paused, "a connection in the pool must be read"
 

@@ -45,6 +45,20 @@ async def test_an_address_that_does_not_answer_does_not_hold_the_next_one_up(
             assert await _ask(client, server.url(host="slow.example")) == b"hello"
 
 
+async def test_of_two_addresses_that_answer_at_once_one_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve_to(monkeypatch, "127.0.0.1", "127.0.0.1")
+    monkeypatch.setattr("gateway.upstream.dial.STAGGER", 0)
+    async with serve(echo) as server, closing(Client()) as client:
+        for _ in range(5):
+            client._pools.clear()
+            prepared = client.prepare("POST", server.url(host="both.example"))
+            assert await (await client.send(prepared, b"hello")).read() == b"hello"
+            await server.until_open(1)
+            await prepared.pool.close()
+            await server.until_open(0)
+        assert server.accepted > 5
+
+
 async def test_a_connect_that_takes_too_long() -> None:
     with socket.socket() as silent, socket.socket() as filler, socket.socket() as other:
         silent.bind(("127.0.0.1", 0))
