@@ -117,6 +117,9 @@ class InFlight:
             self._idle.set()
         if running.watcher is not None:
             running.watcher.cancel()
+            running.watcher = (
+                None  # the watcher's frame holds the call: without this, only the collector could free both
+            )
 
     async def finish(self, seconds: float, reason: GatewayError) -> None:
         """Wait until every call has ended; after so many seconds, stop those that have not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway.types import Principal
@@ -19,7 +21,7 @@ from gateway.types import Principal
     ],
 )
 def test_names_that_the_ledger_cannot_hold_are_refused(field: str, name: str) -> None:
-    names = {"tenant": "t", field: name}
+    names: dict[str, Any] = {"tenant": "t", field: name}
     with pytest.raises(ValueError, match=rf"Principal\.{field} must be printable"):
         Principal(authenticator="test", **names)
 
