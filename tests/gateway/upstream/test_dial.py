@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
 
@@ -45,9 +46,19 @@ async def test_an_address_that_does_not_answer_does_not_hold_the_next_one_up(
             assert await _ask(client, server.url(host="slow.example")) == b"hello"
 
 
-async def test_of_two_addresses_that_answer_at_once_one_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("loser", ["is cancelled", "has connected"])
+async def test_of_two_addresses_that_answer_at_once_one_is_kept(
+    loser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resolve_to(monkeypatch, "127.0.0.1", "127.0.0.1")
     monkeypatch.setattr("gateway.upstream.dial.STAGGER", 0)
+    wait = asyncio.wait
+
+    async def wait_for_both(running: set[asyncio.Task[object]], **options: Any) -> object:
+        return await wait(running, **({} if len(running) == 2 else options))
+
+    if loser == "has connected":
+        monkeypatch.setattr(asyncio, "wait", wait_for_both)
     async with serve(echo) as server, closing(Client()) as client:
         for _ in range(5):
             client._pools.clear()
