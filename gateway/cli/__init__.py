@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway import __version__
-from gateway.cli.options import config_option, path_of, registry_of, with_config_option
+from gateway.cli.options import config_option, path_of, registry_of, with_config_option, words
 from gateway.errors import ConfigError, GatewayError
 
 COMMANDS: Mapping[str, str] = {
@@ -61,7 +61,7 @@ class Commands(click.Group):
                 click.echo(problem, err=True)
             ctx.exit(2)
         except GatewayError as error:
-            click.echo(f"gateway: {error.message}", err=True)
+            click.echo(f"gateway: {words(error)}", err=True)
             ctx.exit(1)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.options import config_of, json_option, path_of
+from gateway.cli.options import config_of, json_option, path_of, words
 from gateway.errors import ConfigError, GatewayError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def check(ctx: click.Context, *, live: bool, as_json: bool) -> None:
     except ConfigError as error:
         problems = list(error.problems)
     except GatewayError as error:
-        problems = [error.message]
+        problems = [words(error)]
     if as_json:
         click.echo(json.dumps({"ok": not problems, "problems": problems, "skipped": skipped}))
     else:

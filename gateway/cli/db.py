@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from gateway.cli.options import database_of, registry_of
-from gateway.errors import GatewayError, Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,15 +76,12 @@ def url(ctx: click.Context) -> None:
 
 
 def on_database(ctx: click.Context, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run `work` on the configured database. Raises `GatewayError` that says which one, when it cannot be reached."""
+    """Run `work` on the configured database. Raises `Unavailable` when it cannot be reached."""
 
     async def run() -> T:
         database = database_of(ctx)
         try:
             return await work(database)
-        except Unavailable as error:
-            cause = getattr(error.__cause__, "orig", error.__cause__)
-            raise GatewayError(f"{error.message} {database.shown}: {cause}") from error
         finally:
             await database.close()
 

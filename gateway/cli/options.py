@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.config import Config
+    from gateway.errors import GatewayError
     from gateway.registry import Registry
     from gateway.store import Database
 
@@ -88,6 +89,11 @@ def with_config_option(command: click.Command) -> click.Command:
     if isinstance(command, click.Group):
         command.commands = {name: with_config_option(inner) for name, inner in command.commands.items()}
     return command
+
+
+def words(error: GatewayError) -> str:
+    """Word an error for the operator: its message, and its notes, which no client sees."""
+    return " ".join([error.message, *getattr(error, "__notes__", ())])
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

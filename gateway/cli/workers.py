@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.cli.options import words
 from gateway.cli.server import Server
 from gateway.errors import GatewayError
 
@@ -160,7 +161,7 @@ class Supervisor:
             server = WorkerServer(self._build(), on_ready=on_ready, lifeline=self._lifeline)
             server.run(sockets=[self._listener])
         except GatewayError as error:
-            sys.stderr.write(f"gateway: {error.message}\n")
+            sys.stderr.write(f"gateway: {words(error)}\n")
             sys.exit(1)
 
 

@@ -7,7 +7,7 @@ import importlib.util
 import sqlite3
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -113,6 +113,11 @@ class Database:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
 
+    def _probe_sqlite(self) -> None:
+        """Raise when the file cannot be opened, or is none: aiosqlite would leave a thread behind that complains."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("PRAGMA schema_version")
+
     def _prepare_sqlite(self, connection: Any, _record: object) -> None:
         prepare_sqlite(connection, self.synchronous)
 
@@ -147,9 +152,13 @@ class Database:
     @asynccontextmanager
     async def _opened(self, *, writes: bool) -> AsyncGenerator[AsyncConnection]:
         try:
+            if self._engine is None and self.dialect == "sqlite":
+                self._probe_sqlite()
             connection = await self.engine.connect()
         except self._connect_errors() as error:
-            raise Unavailable("The gateway's database cannot be reached.") from error
+            away = Unavailable("The gateway's database cannot be reached.")
+            away.add_note(f"{self.shown}: {getattr(error, 'orig', None) or error}")  # for the operator only
+            raise away from error
         try:
             if writes:
                 await connection.execution_options(gateway_writes=True)
@@ -161,7 +170,7 @@ class Database:
 
     def _connect_errors(self) -> tuple[type[Exception], ...]:
         if self.dialect == "sqlite":
-            return (SQLAlchemyError, OSError)
+            return (SQLAlchemyError, OSError, sqlite3.Error)
         import asyncpg  # noqa: PLC0415 - an extra
 
         return (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)

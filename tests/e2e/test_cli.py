@@ -55,6 +55,29 @@ def test_a_port_in_use_is_explained_with_exit_code_2(deploy: Deploy) -> None:
             assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["serve"], ["serve", "--workers", "2"], ["check", "--live"], ["keys", "list"], ["db", "upgrade"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://me:pa55word@127.0.0.1:1/ledger", "sqlite:////no/such/folder/ledger.db"],
+    ids=["pg", "sqlite"],
+)
+def test_a_database_that_is_away_is_named_without_its_password(
+    deploy: Deploy, url: str, arguments: list[str]
+) -> None:
+    deployed = deploy(f'[gateway]\ndatabase = "{url}"\n[auth.apikey]\n[provider.mock]\n', start=False)
+    if arguments[0] == "serve":
+        arguments = [*arguments, "--port", str(deployed.port)]
+    done = deployed.command(*arguments, code=None)
+    assert done.returncode in {1, 2}
+    assert url.replace(":pa55word", "") in done.stderr
+    assert "pa55word" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_without_authentication_only_the_loopback_is_served(deploy: Deploy) -> None:
     deployed = deploy("[provider.mock]\n", start=False)
     for host in ("0.0.0.0", "::"):
