@@ -6,36 +6,16 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 import openai
 import pytest
 from openai import AsyncOpenAI
 
+from .support.asking import CONFIG, ask, stream
+from .support.faults import BREAKS, EARLY, WHOLE, too_many
 from .support.process import Deployment, deployment
 from .support.raw import RawClient, chat_body, events, request
-from .support.upstream import CHUNK, USAGE, Exchange, Handler, Upstream, completion
-
-CONFIG = """
-[gateway]
-keepalive_seconds = 0.3
-timeouts = {{ connect = 1, first_byte = 1.5, idle = 1, total = 20 }}
-upstream = {{ max_answer_bytes = 100_000 }}
-[provider.up]
-use = "openai"
-base_url = "{base_url}"
-api_key = "sk-upstream-secret-0123456789"
-[provider.down]
-use = "openai"
-base_url = "http://127.0.0.1:{closed}/v1"
-[provider.mock]
-[models.safe]
-targets = ["up:m", "mock:echo"]
-[models.dead-first]
-targets = ["down:m", "mock:echo"]
-[models.all-dead]
-targets = ["down:m", "down:n"]
-"""
+from .support.upstream import Exchange, Handler, Upstream, completion
 
 Run = Callable[[Handler], Upstream]
 
@@ -53,27 +33,6 @@ def served(tmp_path_factory: pytest.TempPathFactory, base_url: str) -> Iterator[
 async def sdk(served: Deployment) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0, timeout=30) as client:
         yield client
-
-
-async def ask(sdk: AsyncOpenAI, *, model: str = "up/m", text: str = "hi", **more: Any) -> Any:
-    """Ask for an answer, or with `stream=True` for a stream."""
-    create: Any = sdk.chat.completions.create
-    return await create(model=model, messages=[{"role": "user", "content": text}], **more)
-
-
-async def stream(
-    sdk: AsyncOpenAI,
-    texts: list[str],
-    *,
-    model: str = "up/m",
-    seen: asyncio.Event | None = None,
-    **more: Any,
-) -> None:
-    """Ask for a stream, and collect its texts; what the SDK raises is raised. `seen` is set at the first of them."""
-    async for chunk in await ask(sdk, model=model, stream=True, **more):
-        if seen is not None:
-            seen.set()
-        texts += [choice.delta.content or "" for choice in chunk.choices]
 
 
 async def test_unknown_fields_pass_both_ways(sdk: AsyncOpenAI, upstream: Run) -> None:
@@ -146,76 +105,12 @@ async def test_a_hang_in_a_whole_answer_is_504(sdk: AsyncOpenAI, upstream: Run) 
         await asyncio.wait_for(up.exchanges[0].closed.wait(), 5)
 
 
-Breaks: dict[str, tuple[Handler, str]] = {}
-
-
-def breaks(code: str) -> Callable[[Handler], Handler]:
-    """Register a way to break off after the first event, and the error code that the client must see."""
-
-    def register(handler: Handler) -> Handler:
-        Breaks[getattr(handler, "__name__", "")] = handler, code
-        return handler
-
-    return register
-
-
-@breaks("upstream_timeout")
-async def hang_mid_stream(exchange: Exchange) -> None:
-    await exchange.hang()
-
-
-@breaks("upstream_cut")
-async def reset_mid_stream(exchange: Exchange) -> None:
-    exchange.reset()
-
-
-@breaks("upstream_cut")
-async def cut_without_last_chunk(exchange: Exchange) -> None:
-    exchange.writer.close()
-
-
-@breaks("upstream_cut")
-async def clean_end_without_done(exchange: Exchange) -> None:
-    await exchange.send(b"0\r\n\r\n")
-
-
-@breaks("upstream_cut")
-async def end_within_an_event(exchange: Exchange) -> None:
-    await exchange.chunk(b'data: {"choices": [{"index": 0, "delta": {"con')
-    await exchange.send(b"0\r\n\r\n")
-
-
-@breaks("upstream_malformed")
-async def malformed_json(exchange: Exchange) -> None:
-    await exchange.chunk(b"data: {nope\n\n")
-    await exchange.hang()
-
-
-@breaks("upstream_malformed")
-async def html_in_an_event(exchange: Exchange) -> None:
-    await exchange.chunk(b"data: <html><body>502</body></html>\n\n")
-    await exchange.hang()
-
-
-@breaks("upstream_malformed")
-async def malformed_chunk_size(exchange: Exchange) -> None:
-    await exchange.send(b"ZZZ\r\n")
-    await exchange.hang()
-
-
-@breaks("server_is_tired")
-async def error_event(exchange: Exchange) -> None:
-    fault = {"message": "I am tired", "type": "server_error", "code": "server_is_tired"}
-    await exchange.chunk(b"data: " + json.dumps({"error": fault}).encode() + b"\n\n")
-    await exchange.hang()
-
-
-@pytest.mark.parametrize("name", Breaks)
+@pytest.mark.parametrize("name", BREAKS)
 @pytest.mark.parametrize("model", ["up/m", "safe"])
 async def test_a_stream_that_breaks_off_is_an_error_and_never_a_clean_end(
     served: Deployment, sdk: AsyncOpenAI, upstream: Run, name: str, model: str
 ) -> None:
-    breaking, code = Breaks[name]
+    breaking, code = BREAKS[name]
     seen = asyncio.Event()
 
     async def handler(exchange: Exchange) -> None:
@@ -252,116 +147,7 @@ async def test_a_stream_that_breaks_off_is_an_error_and_never_a_clean_end(
     assert row["attempts"] == 1
 
 
-async def bad_first_event(exchange: Exchange) -> None:
-    await exchange.begin()
-    await exchange.chunk(
-        b'data: {"error": {"message": "overloaded", "type": "server_error", "code": 503}}\n\n'
-    )
-    await exchange.send(b"0\r\n\r\n")
-
-
-async def empty_stream(exchange: Exchange) -> None:
-    await exchange.begin()
-    await exchange.send(b"0\r\n\r\n")
-
-
-async def only_comments(exchange: Exchange) -> None:
-    await exchange.begin()
-    await exchange.chunk(b": hello\n\n: still here\n\n")
-    await exchange.send(b"0\r\n\r\n")
-
-
-async def only_done(exchange: Exchange) -> None:
-    await exchange.begin()
-    await exchange.chunk(b"data: [DONE]\n\n")
-    await exchange.send(b"0\r\n\r\n")
-
-
-async def hang_before_head(exchange: Exchange) -> None:
-    await exchange.hang()
-
-
-async def hang_after_head(exchange: Exchange) -> None:
-    await exchange.begin()
-    await exchange.hang()
-
-
-async def reset_before_head(exchange: Exchange) -> None:
-    exchange.reset()
-
-
-async def close_before_head(exchange: Exchange) -> None:
-    exchange.writer.close()
-
-
-async def cut_head(exchange: Exchange) -> None:
-    await exchange.send(b"HTTP/1.1 200 OK\r\ncontent-ty")
-    exchange.writer.close()
-
-
-async def too_many(exchange: Exchange) -> None:
-    await exchange.answer({"error": {"message": "slow down"}}, status=429, headers=["retry-after: 7"])
-
-
-async def internal(exchange: Exchange) -> None:
-    await exchange.answer({"error": {"message": "oh no", "type": "server_error", "code": None}}, status=500)
-
-
-async def html_200(exchange: Exchange) -> None:
-    await exchange.answer(b"<html><body>Welcome to nginx</body></html>", type="text/html")
-
-
-async def html_502(exchange: Exchange) -> None:
-    await exchange.answer(b"<html><h1>502 Bad Gateway</h1></html>", status=502, type="text/html")
-
-
-async def json_error_200(exchange: Exchange) -> None:
-    await exchange.answer({"error": {"message": "no capacity", "type": "overloaded", "code": "no_capacity"}})
-
-
-async def latin_1(exchange: Exchange) -> None:
-    await exchange.answer(b'{"error": {"message": "caf\xe9", "code": "closed"}}', status=500)
-
-
-async def not_http(exchange: Exchange) -> None:
-    await exchange.send(b"SSH-2.0-OpenSSH_9.0\r\n\r\n")
-
-
-async def redirect(exchange: Exchange) -> None:
-    await exchange.answer(b"", status=302, headers=["location: http://169.254.169.254/"])
-
-
-async def unauthorized(exchange: Exchange) -> None:
-    await exchange.answer({"error": {"message": "bad key", "code": "invalid_api_key"}}, status=401)
-
-
-async def gzip(exchange: Exchange) -> None:
-    await exchange.answer(b"\x1f\x8b\x08garbage", headers=["content-encoding: gzip"])
-
-
-Early: list[Handler] = [
-    bad_first_event,
-    empty_stream,
-    hang_before_head,
-    hang_after_head,
-    reset_before_head,
-    close_before_head,
-    cut_head,
-    too_many,
-    internal,
-    html_200,
-    html_502,
-    json_error_200,
-    not_http,
-    latin_1,
-    redirect,
-    gzip,
-    unauthorized,
-    only_comments,
-]
-
-
-@pytest.mark.parametrize("handler", Early, ids=lambda handler: handler.__name__)
+@pytest.mark.parametrize("handler", EARLY, ids=lambda handler: handler.__name__)
 async def test_what_fails_before_the_first_byte_falls_back_to_the_next_target(
     served: Deployment, sdk: AsyncOpenAI, upstream: Run, handler: Handler
 ) -> None:
@@ -383,7 +169,7 @@ async def test_what_fails_before_the_first_byte_falls_back_to_the_next_target(
     assert row["error_code"] is None
 
 
-@pytest.mark.parametrize("handler", Early, ids=lambda handler: handler.__name__)
+@pytest.mark.parametrize("handler", EARLY, ids=lambda handler: handler.__name__)
 async def test_what_fails_before_the_first_byte_without_another_target_is_an_error(
     served: Deployment, sdk: AsyncOpenAI, upstream: Run, handler: Handler
 ) -> None:
@@ -398,19 +184,7 @@ async def test_what_fails_before_the_first_byte_without_another_target_is_an_err
     assert row["attempts"] == 1
 
 
-Whole: list[Handler] = [
-    reset_before_head,
-    close_before_head,
-    cut_head,
-    html_200,
-    html_502,
-    not_http,
-    redirect,
-    gzip,
-]
-
-
-@pytest.mark.parametrize("handler", Whole, ids=lambda handler: handler.__name__)
+@pytest.mark.parametrize("handler", WHOLE, ids=lambda handler: handler.__name__)
 async def test_a_whole_answer_that_is_none_is_502(sdk: AsyncOpenAI, upstream: Run, handler: Handler) -> None:
     async with upstream(handler):
         with pytest.raises(openai.APIStatusError) as failed:
@@ -516,112 +290,6 @@ async def test_an_endless_event_is_cut_off(served: Deployment, sdk: AsyncOpenAI,
         with pytest.raises(openai.APIError):
             await stream(sdk, [])
     assert served.memory() - before < 60_000_000
-
-
-async def test_characters_split_between_packets_arrive_whole(sdk: AsyncOpenAI, upstream: Run) -> None:
-    text = "Grüße 🙂 你好 \u2028 ende"
-    event = (
-        b"data: "
-        + json.dumps(
-            {**CHUNK, "choices": [{"index": 0, "delta": {"content": text}}]}, ensure_ascii=False
-        ).encode()
-        + b"\n\n"
-    )
-
-    async def handler(exchange: Exchange) -> None:
-        await exchange.begin()
-        for byte in event:
-            await exchange.chunk(bytes([byte]))
-            await asyncio.sleep(0)
-        await exchange.finish(USAGE)
-
-    async with upstream(handler):
-        texts: list[str] = []
-        await stream(sdk, texts)
-    assert "".join(texts) == text
-
-
-@pytest.mark.parametrize("newline", ["\r\n", "\r", "\n"])
-async def test_every_line_end_of_the_standard_is_understood(
-    sdk: AsyncOpenAI, upstream: Run, newline: str
-) -> None:
-    async def handler(exchange: Exchange) -> None:
-        await exchange.begin()
-        for text in ("one", "two"):
-            data = json.dumps({**CHUNK, "choices": [{"index": 0, "delta": {"content": text}}]})
-            await exchange.chunk(f"event: x{newline}id: 5{newline}data: {data}{newline}{newline}".encode())
-        await exchange.chunk(f"data: [DONE]{newline}{newline}".encode())
-        await exchange.send(b"0\r\n\r\n")
-
-    async with upstream(handler):
-        texts: list[str] = []
-        await stream(sdk, texts)
-    assert texts == ["one", "two"]
-
-
-async def test_each_event_is_sent_on_at_once(served: Deployment, upstream: Run) -> None:
-    seen = asyncio.Event()
-
-    async def handler(exchange: Exchange) -> None:
-        await exchange.begin()
-        await exchange.say("first")
-        await seen.wait()
-        await exchange.say("second")
-        await exchange.finish()
-
-    async with upstream(handler), RawClient(served.port) as raw:
-        await raw.ask(request(chat_body(model="up/m", stream=True), headers={"accept-encoding": "gzip, br"}))
-        first = await raw.chunk()
-        assert first
-        assert b"first" in first
-        seen.set()
-        data, clean = await raw.rest()
-        assert b"second" in data
-        assert clean
-    assert raw.headers["content-type"].startswith("text/event-stream")
-    assert raw.headers["cache-control"] == "no-cache, no-transform"
-    assert raw.headers["x-accel-buffering"] == "no"
-    assert raw.headers["x-request-id"]
-    assert "content-encoding" not in raw.headers
-    assert "content-length" not in raw.headers
-
-
-async def test_comments_keep_a_stream_alive_while_the_provider_thinks(
-    served: Deployment, upstream: Run
-) -> None:
-    think = asyncio.Event()
-
-    async def handler(exchange: Exchange) -> None:
-        await exchange.begin()
-        await think.wait()
-        await exchange.say("thought")
-        await exchange.finish()
-
-    async with upstream(handler), RawClient(served.port) as raw:
-        await raw.ask(request(chat_body(model="up/m", stream=True)))
-        assert raw.status == 200
-        assert (await raw.chunk() or b"").startswith(b":")
-        assert (await raw.chunk() or b"").startswith(b":")
-        think.set()
-        data, clean = await raw.rest()
-        assert clean
-        assert b"thought" in data
-        assert data.rstrip().endswith(b"data: [DONE]")
-
-
-async def test_an_error_after_a_sign_of_life_is_an_event(
-    served: Deployment, sdk: AsyncOpenAI, upstream: Run
-) -> None:
-    async with upstream(hang_after_head):
-        async with RawClient(served.port) as raw:
-            await raw.ask(request(chat_body(model="up/m", stream=True)))
-            data, clean = await raw.rest()
-        assert not clean
-        (event,) = events(data)
-        assert event["error"]["code"] == "upstream_timeout"
-        texts: list[str] = []
-        with pytest.raises(openai.APIError):
-            await stream(sdk, texts)
 
 
 async def test_a_dead_provider_falls_back_or_says_so(served: Deployment, sdk: AsyncOpenAI) -> None:
