@@ -162,7 +162,10 @@ class Gateway(Starlette):
                 message["headers"] = [*message.get("headers", ()), header]
             return send(message)
 
-        await super().__call__(scope, receive, send_numbered)
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send_numbered)
 
     @asynccontextmanager
     async def lifespan(self, _app: Any = None) -> AsyncGenerator[None]:

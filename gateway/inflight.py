@@ -100,9 +100,9 @@ class InFlight:
 
     def add(self, call: Call, reply: Reply) -> Running:
         """Take in a call that the current task is going to run."""
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
-        loop = task.get_loop()
         running = Running(call, reply, task, loop.time())
         self._calls[call.id] = running
         if not self._ticking:

@@ -11,7 +11,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.errors import GatewayError, PermissionDenied, ProviderError
@@ -84,12 +84,12 @@ class Pipeline:
             if not running.take_back():
                 raise
 
-    async def _answer(self, call: Call) -> Answer:
+    def _answer(self, call: Call) -> Awaitable[Answer]:
         if not call.principal.may_use(call.model):
             raise PermissionDenied(
                 f"This API key may not use the model '{call.model}'.", param="model", code="model_not_allowed"
             )
-        return await self._proceed(call)
+        return self._proceed(call)
 
     async def _attempts(self, call: Call) -> Answer:
         """Try the targets in order, until one answers."""
@@ -131,8 +131,8 @@ class Pipeline:
         outcome.first_byte_at = time.time()
         return answer
 
-    async def _send(self, attempt: Attempt) -> Answer:
-        return await self._providers[attempt.target.provider].send(attempt)
+    def _send(self, attempt: Attempt) -> Awaitable[Answer]:
+        return self._providers[attempt.target.provider].send(attempt)
 
     def _usage(self, call: Call, answer: Answer) -> Usage:
         wire = WIRES[call.dialect]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 from starlette.types import Message, Receive, Send
@@ -61,7 +62,10 @@ class HttpReply:
         if self._pulse is not None:
             await self._pulse
         self._writing = True
-        await self._emit({"type": "http.response.body", "body": data, "more_body": True})
+        try:  # as in _emit, without its frame: this runs for every chunk
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        except OSError:
+            self._closed = True
         self._writing = False
         self._last_sent = time.monotonic()
 
@@ -118,8 +122,9 @@ class HttpReply:
     async def _whole(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.started = True
         headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await self._emit({"type": "http.response.start", "status": status, "headers": headers})
-        await self._emit({"type": "http.response.body", "body": body})
+        with contextlib.suppress(OSError):  # the client has gone, and nothing is to follow
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": body})
         self._closed = True
 
     async def _emit(self, message: Message) -> None:

@@ -1,14 +1,19 @@
-"""HTTP/1.1 as uvicorn speaks it, with two differences: heads are bounded, and what is refused gets a JSON error."""
+"""HTTP/1.1 as uvicorn speaks it, but heads are bounded, refusals are JSON, and answers leave in one write."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.cli.cycle import Cycle
 from gateway.errors import InvalidRequest
 from gateway.ids import Ids
 from gateway.wire.openai_errors import error_body
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 MAX_HEAD_BYTES = 64 * 1024
 """Largest request line and headers. Without a bound, anybody could fill the memory before authentication."""
@@ -45,8 +50,14 @@ class Http(HttpToolsProtocol):
         self._unused_bytes = 0
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.__class__ = Cycle  # uvicorn names the class it makes, and offers no other place to exchange it
+        super()._start_asgi_task(cycle, app)
+
     def _cut_off(self) -> None:
-        if not getattr(self.cycle, "response_complete", True):  # uvicorn has None there before the first request
+        if not getattr(
+            self.cycle, "response_complete", True
+        ):  # uvicorn has None there before the first request
             self.transport.close()  # it is no head that grows: an answer is on its way already
             return
         message = f"The request's head is larger than the {MAX_HEAD_BYTES} bytes allowed."
