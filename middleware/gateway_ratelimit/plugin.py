@@ -51,12 +51,12 @@ class Limit:
         self._remaining = f"x-ratelimit-remaining-{what}".encode()
         self._reset = f"x-ratelimit-reset-{what}".encode()
 
-    def headers(self, reading: Reading) -> RawHeaders:
+    def headers(self, reading: Reading, used: int) -> RawHeaders:
         """The headers by which OpenAI tells its limits."""
-        left = self.window.limit - self.window.used(reading)
+        left = self.window.limit - used
         return [
             self._limit,
-            (self._remaining, b"%d" % max(left, 0)),
+            (self._remaining, b"%d" % (max(0, left))),
             (self._reset, b"%ds" % self.window.reset_after(reading)),
         ]
 
@@ -65,7 +65,7 @@ class Limit:
         seconds = self.window.retry_after(reading)
         return RateLimited(
             f"Rate limit reached: {self.window.limit} {self.what} per minute. Try again in {seconds} s.",
-            headers=[(b"retry-after", b"%d" % seconds), *self.headers(reading)],
+            headers=[(b"retry-after", b"%d" % seconds), *self.headers(reading, self.window.used(reading))],
         )
 
 
@@ -100,15 +100,17 @@ class RateLimit(Plugin[RateLimitConfig]):
         headers: RawHeaders = []
         if (limit := self._tokens) is not None:
             reading = await limit.counters.read(who)
-            if limit.window.used(reading) >= limit.window.limit:
+            used = limit.window.used(reading)
+            if used >= limit.window.limit:
                 raise limit.refusal(reading)
-            headers += limit.headers(reading)
+            headers = limit.headers(reading, used)
         if (limit := self._requests) is not None:
             reading = await limit.counters.add(who, 1)
-            if limit.window.used(reading) > limit.window.limit:
+            used = limit.window.used(reading)
+            if used > limit.window.limit:
                 # What is refused does not count, or a client that hammers would stay out for good.
                 raise limit.refusal(await limit.counters.add(who, -1))
-            headers += limit.headers(reading)
+            headers += limit.headers(reading, used)
         answer = await proceed(call)
         answer.headers += headers
         return answer
