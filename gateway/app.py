@@ -20,7 +20,7 @@ from gateway.api.access import Access
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.routes import CallRoutes, call_endpoints, core_routes
 from gateway.config import Config, proxies_from_environment
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.ids import Ids
 from gateway.inflight import InFlight
 from gateway.ledger import Ledger, PriceBook, Pricing, flat_price
@@ -151,8 +151,6 @@ class Gateway(Starlette):
         if scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
             return
-        if not self._lifecycle.started:
-            await self.startup()
         request_id = "req_" + self._new_id()
         scope["gateway.request_id"] = request_id
         header = (b"x-request-id", request_id.encode())
@@ -162,6 +160,10 @@ class Gateway(Starlette):
                 message["headers"] = [*message.get("headers", ()), header]
             return send(message)
 
+        if not self._lifecycle.started and not await self._started_late():
+            unavailable = errors.response(Unavailable("The gateway could not start. Its log says why."))
+            await unavailable(scope, receive, send_numbered)
+            return
         scope["app"] = self
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
@@ -176,11 +178,21 @@ class Gateway(Starlette):
         finally:
             await self.shutdown()
 
+    async def _started_late(self) -> bool:
+        """Start with a request; the next one tries again when that fails."""
+        try:
+            await self.startup()
+        except Exception:
+            log.exception("the gateway could not start")
+            return False
+        return True
+
     async def startup(self) -> None:
         """Open the database, migrate it where needed, start the plugins. Does nothing when already started."""
         async with self._starting:
             if self._lifecycle.started:
                 return
+            self._client.open()
             try:
                 await self._ledger.start(migrations=self.registry.facade.migrations())
                 await self.registry.start()

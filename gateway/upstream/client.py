@@ -106,6 +106,11 @@ class Client:
                 raise error
             again = True
 
+    def open(self) -> None:
+        """Serve again after `close`, also on another event loop. A new client is open."""
+        for pool in self._pools.values():
+            pool.open()
+
     async def close(self) -> None:
         """Close all connections; running exchanges fail with `ConnectionLost`, later ones with RuntimeError."""
         self._ticker.stop()

@@ -187,6 +187,11 @@ class Pool:
             return now
         return self._idle[0].idle_since + expiry if self._idle else None
 
+    def open(self) -> None:
+        """Lend connections again after `close`, also on another event loop."""
+        self._shut = False
+        self._all_closed = asyncio.Event()
+
     async def close(self) -> None:
         """Close all connections, and wait until their sockets are closed; running exchanges fail."""
         self._shut = True
