@@ -1,4 +1,4 @@
-"""What `gateway serve` says when it is ready."""
+"""What `gateway serve` says when it is ready, and when it goes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from gateway.app import Gateway
 
 
-def show_banner(gateway: Gateway, *, url: str, config: Path, workers: int) -> None:
-    """Print where the gateway listens, what it serves and how to call it."""
+def show_banner(gateway: Gateway, *, url: str, config: Path, workers: int, public: bool) -> None:
+    """Print where the gateway listens, what it serves and how to call it.
+
+    `public` says that other machines reach it.
+    """
     plugins = gateway.registry.describe()
     enabled = [plugin for plugin in plugins if plugin.state == "enabled"]
     providers = [plugin.instance.partition(".")[2] for plugin in enabled if plugin.kind == "provider"]
@@ -30,6 +33,10 @@ def show_banner(gateway: Gateway, *, url: str, config: Path, workers: int) -> No
     for plugin in plugins:
         if plugin.state == "skipped":
             _line("skipped", f"{plugin.instance}: {plugin.reason}", colour="yellow")
+    if public:
+        for table in gateway.config.plugins:
+            if table.plugin == "middleware.metrics" and "token" not in table.values:
+                _line("warning", f"metrics are public: set token in [{table.instance}]", colour="yellow")
 
     model = aliases[0] if aliases else f"{providers[0] if providers else 'PROVIDER'}/MODEL"
     click.echo(f"\n  curl {url}/v1/chat/completions \\")
@@ -39,5 +46,15 @@ def show_banner(gateway: Gateway, *, url: str, config: Path, workers: int) -> No
     click.echo(f'    -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}\'\n')
 
 
-def _line(label: str, text: str, *, colour: str = "bright_black") -> None:
-    click.echo(f"  {click.style(f'{label:<8}', fg=colour)} {text}")
+def show_draining(what: str, seconds: float) -> None:
+    """Say on standard error that the gateway waits for what still runs."""
+    _line("draining", f"{what} running, up to {seconds:g} s", err=True)
+
+
+def show_stopped() -> None:
+    """Say on standard error that the gateway has ended in good order."""
+    click.echo(f"  {click.style('stopped', fg='bright_black')}", err=True)
+
+
+def _line(label: str, text: str, *, colour: str = "bright_black", err: bool = False) -> None:
+    click.echo(f"  {click.style(f'{label:<8}', fg=colour)} {text}", err=err)

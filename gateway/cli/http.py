@@ -1,9 +1,9 @@
-"""HTTP/1.1 as uvicorn speaks it, but heads are bounded, refusals are JSON, and answers leave in one write."""
+"""HTTP/1.1 as uvicorn speaks it, but heads and waiting are bounded, refusals are JSON, and answers leave in one write."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 MAX_HEAD_BYTES = 64 * 1024
 """Largest request line and headers. Without a bound, anybody could fill the memory before authentication."""
+
+
+class Patience(NamedTuple):
+    """How long a client may keep the server waiting, in seconds."""
+
+    idle: float = 75
+    """Between requests, and before the first. Longer than clients and balancers keep an idle connection, so that
+    none is closed just as it is used again."""
+    head: float = 10
+    """From the first byte of a request's head to the last."""
+    stall: float = 30
+    """Without any progress: of the request's body, or of the last bytes on a connection that closes."""
+
 
 _HEAD = (
     b"HTTP/1.1 %d %b\r\n"
@@ -32,6 +45,14 @@ class Http(HttpToolsProtocol):
 
     _unused_bytes = 0
     """Received, but of no complete head and no body yet: a head, a chunk's extension, or trailers."""
+    _body_bytes = 0
+    """Received of all bodies."""
+    _waits_for: str | None = None
+    """What the last look found the server to be waiting for: a field of `Patience`."""
+    _progress: tuple[object, int] = (None, 0)
+    """How far that look found it to be."""
+    _since = 0.0
+    """When it was found so first, in loop time."""
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
@@ -43,12 +64,48 @@ class Http(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._unused_bytes = 0
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request; the next head may follow."""
         self._unused_bytes = 0
         super().on_message_complete()
+
+    def look(self, now: float, patience: Patience) -> None:
+        """End the connection when its client has kept the server waiting for too long.
+
+        Called now and then, so that no request has to set a timer of its own.
+        """
+        waits_for, request, count = self._waiting()
+        before, number = self._progress
+        if waits_for != self._waits_for or request is not before or count != number:
+            self._waits_for, self._progress, self._since = waits_for, (request, count), now
+        elif waits_for is not None and now - self._since >= getattr(patience, waits_for):
+            self._give_up(waits_for)
+
+    def _waiting(self) -> tuple[str | None, object, int]:
+        """What the server waits for, for the sake of which request, and a number that changes with any progress."""
+        cycle: Any = self.cycle  # as `scope`, None before the first request; uvicorn does not say so
+        scope: Any = self.scope
+        if self.transport.is_closing():
+            return "stall", scope, self.transport.get_write_buffer_size()
+        if cycle is None or cycle.response_complete:
+            begun = scope is not None and (cycle is None or cycle.scope is not scope)
+            return "head" if begun else "idle", scope, 0
+        ours = self.pipeline or self.flow.read_paused or cycle.response_started
+        if ours or not cycle.more_body or cycle.waiting_for_100_continue:
+            return None, None, 0
+        return "stall", scope, self._body_bytes
+
+    def _give_up(self, waits_for: str) -> None:
+        if self.transport.is_closing():
+            self.transport.abort()
+        elif waits_for == "idle":
+            self.transport.close()
+        else:
+            what = "head was not complete in time" if waits_for == "head" else "body stopped coming"
+            self._refuse(InvalidRequest(f"The request's {what}.", status=408, code="request_timeout"))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         cycle.__class__ = Cycle  # uvicorn names the class it makes, and offers no other place to exchange it

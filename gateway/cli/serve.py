@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import logging
 import os
+import signal
 import socket
+import sys
+from collections.abc import Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -47,17 +51,23 @@ def serve(ctx: click.Context, host: str, port: int, workers: int, log_level: str
 
     SIGTERM or Ctrl-C lets running calls finish, flushes the ledger and exits with 0; a second one does not wait.
     """
+    with _quiet_end():
+        ctx.exit(_serve(ctx, host, port, workers, log_level))
+
+
+def _serve(ctx: click.Context, host: str, port: int, workers: int, log_level: str) -> int:
     _log_to_stderr(log_level)
     config = config_of(ctx)
     family, address = _resolve(host, port)
-    if not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback:
+    public = not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
+    if public:
         _refuse_without_auth(config, host)
     if workers > 1 and not hasattr(os, "fork"):
         raise click.UsageError("--workers needs a system that can fork; run several gateways instead.")
 
     # From here on nothing can be wrong with the command line, so the slow imports begin.
     from gateway.app import Gateway
-    from gateway.cli.banner import show_banner
+    from gateway.cli.banner import show_banner, show_draining, show_stopped
     from gateway.cli.server import Server
 
     gateway = Gateway(config, workers=workers)
@@ -66,11 +76,16 @@ def serve(ctx: click.Context, host: str, port: int, workers: int, log_level: str
     url = f"http://[{address[0]}]:{bound}" if family == socket.AF_INET6 else f"http://{host}:{bound}"
 
     def on_ready() -> None:
-        show_banner(gateway, url=url, config=path_of(ctx), workers=workers)
+        show_banner(gateway, url=url, config=path_of(ctx), workers=workers, public=public)
+
+    def on_drain() -> None:
+        what, count = ("worker", workers) if workers > 1 else ("call", gateway.running)
+        show_draining(f"{count} {what}{'s' * (count != 1)}", config.settings.drain_seconds)
 
     if workers == 1:
-        Server(gateway, on_ready=on_ready).run(sockets=[listener])
-        return
+        Server(gateway, on_ready=on_ready, on_drain=on_drain).run(sockets=[listener])
+        show_stopped()
+        return 0
 
     from gateway.cli.workers import Supervisor
 
@@ -79,8 +94,24 @@ def serve(ctx: click.Context, host: str, port: int, workers: int, log_level: str
         def build() -> Gateway:
             return Gateway(config, workers=workers, shared_folder=Path(folder))
 
-        code = Supervisor(workers, build=build, listener=listener, on_ready=on_ready).run()
-    ctx.exit(code)
+        code = Supervisor(workers, build=build, listener=listener, on_ready=on_ready, on_drain=on_drain).run()
+    show_stopped()
+    return code
+
+
+@contextlib.contextmanager
+def _quiet_end() -> Generator[None]:
+    """End with 0 on a signal that comes while nothing is served yet; the server takes them as soon as it starts."""
+
+    def end(_number: int, _frame: object) -> None:
+        sys.exit(0)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _log_to_stderr(level: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from gateway.cli.http import Http
+from gateway.cli.http import Http, Patience
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 
-KEEP_ALIVE_SECONDS = 75
-"""Longer than clients and balancers keep an idle connection, so that none is closed just as it is used again."""
-
 GC_THRESHOLD = 20_000
 """New objects between collections: at Python's own 700, several are made during each call's turn of the loop."""
+
+_TICKS_PER_LOOK = 10
+"""Ticks of uvicorn's, a tenth of a second each, from one look at all connections to the next."""
 
 _LAST_BYTES_SECONDS = 5
 """How long complete answers may take to leave once no call is running."""
@@ -39,7 +40,14 @@ class Server(uvicorn.Server):
     the ledger flushed. A second signal cuts the running calls off. Unlike uvicorn, it then ends normally.
     """
 
-    def __init__(self, gateway: Gateway, *, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        on_ready: Callable[[], None],
+        on_drain: Callable[[], None] | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - it cannot change
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 gateway,
@@ -53,12 +61,14 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_keep_alive=math.ceil(patience.idle),
                 timeout_graceful_shutdown=_LAST_BYTES_SECONDS,
             )
         )
         self._gateway = gateway
         self._on_ready = on_ready
+        self._on_drain = on_drain
+        self._patience = patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._cut_off = asyncio.Event()
 
@@ -70,9 +80,20 @@ class Server(uvicorn.Server):
         _settle_memory()
         self._on_ready()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Do what uvicorn does ten times a second, and let no client keep a connection for nothing."""
+        if self._loop is not None and counter % _TICKS_PER_LOOK == 0:
+            now = self._loop.time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Http):
+                    connection.look(now, self._patience)
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the running calls finish, stop listening, stop the gateway."""
         self._gateway.drain()
+        if self._on_drain is not None:
+            self._on_drain()
         await self._finish_calls()
         await super().shutdown(sockets)
         await self._gateway.shutdown()

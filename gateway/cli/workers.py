@@ -61,13 +61,16 @@ class Supervisor:
         build: Callable[[], Gateway],
         listener: socket.socket,
         on_ready: Callable[[], None],
+        on_drain: Callable[[], None],
     ) -> None:
         self._count = count
         self._build = build
         self._listener = listener
         self._on_ready = on_ready
+        self._on_drain = on_drain
         self._fork = multiprocessing.get_context("fork")
         self._lifeline, self._held = self._fork.Pipe(duplex=False)
+        self._told, self._tell = self._fork.Pipe(duplex=False)
         self._workers: list[Worker] = []
         self._starting: list[Worker] = []
         self._ever_ready = False
@@ -83,7 +86,10 @@ class Supervisor:
             self._start()
             while self._workers:
                 news = [worker.news for worker in self._starting]
-                ready = wait([*news, *(worker.process.sentinel for worker in self._workers)])
+                ready = wait([self._told, *news, *(worker.process.sentinel for worker in self._workers)])
+                if self._told in ready:
+                    self._told.recv_bytes()
+                    self._on_drain()
                 for worker in [worker for worker in self._starting if worker.news in ready]:
                     self._hear(worker)
                 for worker in [worker for worker in self._workers if worker.process.sentinel in ready]:
@@ -142,6 +148,8 @@ class Supervisor:
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         signum = CUT_OFF if self._stopping else signal.SIGTERM
+        if not self._stopping:
+            self._tell.send_bytes(b"stop")  # to the loop in `run`: a signal's handler must not print
         self._stopping = True
         for worker in self._workers:
             if worker.process.pid is not None:

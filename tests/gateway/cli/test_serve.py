@@ -144,7 +144,29 @@ def test_an_idle_gateway_stops_with_0(serve: Serve, number: int):
     served.signal(number)
     assert served.wait() == 0
     assert served.statuses() == [("success", None)]
-    assert "Traceback" not in served.log.read_text()
+    log = served.log.read_text()
+    assert "Traceback" not in log
+    assert log.endswith("\n  draining 0 calls running, up to 30 s\n  stopped\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_ends_it_quietly(tmp_path: Path, number: int):
+    """Whatever it was doing at that time; only before Python has read `gateway serve`, the signal ends it itself."""
+    (tmp_path / "plugins.toml").write_text(OPEN)
+    program = (
+        "import builtins, os, signal, sys\n"
+        "load = builtins.__import__\n"
+        "def catch(name, *rest, **more):\n"
+        f"    if name == 'gateway.app': os.kill(os.getpid(), {int(number)})\n"
+        "    return load(name, *rest, **more)\n"
+        "builtins.__import__ = catch\n"
+        "from gateway.cli import main\n"
+        "main(['serve', '--port', '0'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -161,6 +183,8 @@ def test_running_streams_finish_and_new_calls_are_refused(serve: Serve, workers:
         rest = list(lines)
     assert rest[-1] == "data: [DONE]"
     assert served.wait() == 0
+    what = "1 call" if workers == "1" else "2 workers"
+    assert f"\n  draining {what} running, up to 30 s\n" in served.log.read_text()
     assert served.statuses() == [("success", None)]
 
 
@@ -272,6 +296,14 @@ def test_with_an_auth_plugin_it_may_listen_to_everybody(serve: Serve):
     served = serve("[auth.apikey]\n" + OPEN, "--host", "0.0.0.0")
     assert "http://0.0.0.0:" in served.url
     assert httpx2.get(served.url.replace("0.0.0.0", "127.0.0.1") + "/readyz").status_code == 200
+    assert "warning  metrics are public: set token in [middleware.metrics]" in served.log.read_text()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_metrics_that_are_not_public_are_no_reason_to_warn(serve: Serve, host: str):
+    token = '[auth.apikey]\n[provider.mock]\n[middleware.metrics]\ntoken = "not-a-real-token"\n'
+    served = serve(OPEN if host == "127.0.0.1" else token, "--host", host)
+    assert "metrics are public" not in served.log.read_text()
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path):
