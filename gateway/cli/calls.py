@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _COLOURS = {"success": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan"}
 _STATUSES = click.Choice(list(_COLOURS))
+_SHORTENED = "…"
+_ID_END = 8
+"""Characters of an id that a narrow table shows: its last ones, for the first are a time and much alike."""
 _SECONDS_FROM = 10_000  # milliseconds
 
 
@@ -47,18 +50,20 @@ def calls(ctx: click.Context, as_json: bool, **which: Any) -> None:
         return
     from gateway.store.calls import as_record, list_calls
 
-    async def work(database: Database) -> list[dict[str, Any]]:
+    async def work(database: Database) -> list[dict[str, Any]] | None:
+        if database.dialect == "sqlite" and not await _has_tables(database):
+            return None
         await _expect_tables(database)
         return [as_record(row) for row in await list_calls(database, **which)]
 
     records = on_database(ctx, work)
     if as_json:
-        for record in records:
+        for record in records or ():
             click.echo(json.dumps(record))
     elif records:
         _print_table(records)
     else:
-        click.echo("No calls.")
+        click.echo("No calls yet." if records is None else "No calls.")
 
 
 @calls.command()
@@ -66,19 +71,20 @@ def calls(ctx: click.Context, as_json: bool, **which: Any) -> None:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, id: str, as_json: bool) -> None:
-    """Show a call. ID may be the beginning of an id."""
+    """Show a call. ID may be the beginning of an id, or its end."""
     from gateway.store.calls import as_record, find_calls
 
     async def work(database: Database) -> list[dict[str, Any]]:
         await _expect_tables(database)
-        return [as_record(row) for row in await find_calls(database, id)]
+        return [as_record(row) for row in await find_calls(database, part)]
 
+    part = id.removeprefix(_SHORTENED)
     records = on_database(ctx, work)
     if not records:
-        raise GatewayError(f"No call has an id that begins with '{id}'. List them: gateway calls")
+        raise GatewayError(f"No call has an id that begins or ends with '{part}'. List them: gateway calls")
     exact = [record for record in records if record["id"] == id]
     if len(records) > 1 and not exact:
-        raise GatewayError(f"Several calls have an id that begins with '{id}'; write more of it.")
+        raise GatewayError(f"Several calls have an id like '{part}'; write more of it.")
     record = (exact or records)[0]
     if as_json:
         click.echo(json.dumps(record))
@@ -86,10 +92,14 @@ def show(ctx: click.Context, id: str, as_json: bool) -> None:
         _print_details(record)
 
 
-async def _expect_tables(database: Database) -> None:
+async def _has_tables(database: Database) -> bool:
     from gateway.store.migrate import current
 
-    if not any((await current(database)).values()):
+    return any((await current(database)).values())
+
+
+async def _expect_tables(database: Database) -> None:
+    if not await _has_tables(database):
         raise GatewayError(
             f"{database.shown} holds no ledger yet: gateway serve, or gateway db upgrade, makes one."
         )
@@ -127,6 +137,10 @@ def _print_details(record: dict[str, Any]) -> None:
             text = str(value).lower() if isinstance(value, bool) else str(value)
         colour = _COLOURS[record["status"]] if name == "status" else None
         click.echo(f"{name:<{width}}  {click.style(_printable(text), fg=colour)}")
+
+
+def _short(id: str) -> str:
+    return id if len(id) <= _ID_END else _SHORTENED + id[-_ID_END:]
 
 
 def _received(record: dict[str, Any]) -> str:
@@ -176,12 +190,13 @@ class _Column(Struct, frozen=True):
 _COLUMNS = (
     _Column("received (UTC)", _received, from_width=96),
     _Column("received", lambda record: _received(record)[11:], to_width=96),
-    _Column("id", lambda record: record["id"], style=lambda _: "cyan"),
+    _Column("id", lambda record: _short(record["id"]), to_width=80, style=lambda _: "cyan"),
+    _Column("id", lambda record: record["id"], from_width=80, style=lambda _: "cyan"),
     _Column("status", lambda record: record["status"], style=lambda record: _COLOURS[record["status"]]),
     _Column("model", lambda record: record["model"]),
     _Column("reached", _reached, from_width=120),
     _Column("tokens", _tokens, from_width=110, is_number=True),
     _Column("cost", _cost, from_width=130, is_number=True),
-    _Column("took", _duration, from_width=70, is_number=True),
+    _Column("took", _duration, from_width=50, is_number=True),
     _Column("error", _why, from_width=140, style=lambda _: "red"),
 )

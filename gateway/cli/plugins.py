@@ -22,17 +22,26 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def plugins(ctx: click.Context, *, as_json: bool) -> None:
-    """List the plugins in the order they run, then those that are skipped or not enabled.
+    """List the plugins in the order they run, then those that are skipped or not enabled, and their commands.
 
     With --json one object per line.
     """
-    found = registry_of(ctx).describe()
+    from gateway.cli import COMMANDS
+
+    registry = registry_of(ctx)
+    commands = registry.facade.commands(taken=COMMANDS)
+    found = registry.describe()
     found += _not_enabled({table.plugin for table in config_of(ctx).plugins})
     if as_json:
         for plugin in found:
             click.echo(json.dumps(asdict(plugin)))
     else:
         _print_table(found)
+        if commands:
+            formatter = click.HelpFormatter(width=ctx.terminal_width)
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(one.name or "", one.get_short_help_str()) for one in commands])
+            click.echo(formatter.getvalue(), nl=False)
 
 
 def _not_enabled(enabled: set[str]) -> Iterator[PluginInfo]:

@@ -63,13 +63,17 @@ async def get_call(database: Database, id: str) -> Row[Any] | None:
         return (await connection.execute(select(model_calls).where(model_calls.c.id == id))).one_or_none()
 
 
-async def find_calls(database: Database, prefix: str, *, limit: int = 2) -> Sequence[Row[Any]]:
-    """The newest calls whose id begins so. Raises `Unavailable`."""
-    begins = model_calls.c.id.startswith(prefix, autoescape=True)
-    near = model_calls.c.id.between(prefix, prefix + "z" * 40)  # lets the index narrow the search
-    query = select(model_calls).where(near, begins).order_by(model_calls.c.id.desc()).limit(limit)
+async def find_calls(database: Database, part: str, *, limit: int = 2) -> Sequence[Row[Any]]:
+    """The newest calls whose id begins so or, when none does, ends so. Raises `Unavailable`."""
+    call = model_calls.c.id
+    near = call.between(part, part + "z" * 40)  # lets the index narrow the search
+    newest = select(model_calls).order_by(call.desc()).limit(limit)
     async with database.connect() as connection:
-        return (await connection.execute(query)).all()
+        begins = newest.where(near, call.startswith(part, autoescape=True))
+        found = (await connection.execute(begins)).all()
+        if not found:
+            found = (await connection.execute(newest.where(call.endswith(part, autoescape=True)))).all()
+        return found
 
 
 def as_record(row: Row[Any]) -> dict[str, Any]:

@@ -175,11 +175,38 @@ def test_an_id_that_names_no_one_call_is_an_error(prefix: str, problem: str):
     assert problem in result.output
 
 
-def test_without_a_ledger_it_says_so_and_makes_none():
-    result = run("calls")
+def test_before_the_first_start_there_are_no_calls_and_no_file_is_made():
+    for options, output in (([], "No calls yet.\n"), (["--json"], "")):
+        result = run("calls", *options)
+        assert (result.exit_code, result.output) == (0, output)
+    result = run("calls", "show", "01")
     assert result.exit_code == 1
     assert "holds no ledger yet" in result.output
     assert not Path("gateway.db").exists()
+
+
+def test_a_narrow_table_shortens_ids_to_what_show_understands(
+    make_call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch
+):
+    async def fill() -> None:
+        database = Database(URL)
+        ledger = Ledger(database)
+        await ledger.start()
+        for end in ("0000001", "0000002"):
+            await ledger.open(make_call(id=f"call_019a5b3c7e12aabbccddee{end}", model="mock/some-model"))
+        await ledger.stop()
+        await database.close()
+
+    asyncio.run(fill())
+    monkeypatch.setenv("COLUMNS", "60")
+    output = run("calls").output
+    for part in ("…e0000001", "…e0000002", "processing", "mock/some-model"):
+        assert part in output
+    for part in ("…e0000002", "e0000002", "call_019a5b3c7e12aabbccddee0000002"):
+        assert json.loads(run("calls", "show", part, "--json").output)["id"].endswith("2")
+    assert "Several calls" in run("calls", "show", "call_019a").output
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "call_019a5b3c7e12aabbccddee0000002" in run("calls").output
 
 
 def test_a_database_that_is_away_is_named_without_its_password():

@@ -37,5 +37,6 @@ async def test_one_call_by_its_request_id(database: Database, ids: list[str]):
 async def test_calls_by_the_beginning_of_their_id(database: Database, ids: list[str]):
     assert [row.id for row in await find_calls(database, "01a1fe0003")] == [ids[3]]
     assert [row.id for row in await find_calls(database, "01a1fe000", limit=50)] == ids[15::-1]
+    assert [row.id for row in await find_calls(database, ids[3][-8:])] == [ids[3]]
     assert await find_calls(database, "_") == []
     assert await get_call(database, "01a1fe") is None
