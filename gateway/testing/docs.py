@@ -1,19 +1,27 @@
-"""Keeps the table of settings in a plugin's README the same as its `Config`.
+"""Keeps the tables of settings in documents the same as the classes they describe.
 
-`python -m gateway.testing.docs` rewrites the README of every installed plugin that lies beside its source.
+In a plugin's README the table stands between `<!-- config -->` and `<!-- /config -->`; in any other document the
+marker names the class: `<!-- config package.module:Class -->`.
+
+`python -m gateway.testing.docs` rewrites the README of every installed plugin that lies beside its source, and the
+documents in `docs/` of the working folder.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from gateway.errors import GatewayError
 from gateway.plugin import Plugin
@@ -22,11 +30,13 @@ from gateway.secrets import Secret
 
 BEGIN = "<!-- config -->"
 END = "<!-- /config -->"
+_NAMED = re.compile(rf"(?P<begin><!-- config (?P<module>[\w.]+):(?P<name>\w+) -->).*?{END}", re.DOTALL)
 
 _NAMES: Mapping[Any, str] = {
     str: "text",
     int: "whole number",
     float: "number",
+    Decimal: "number",
     bool: "true or false",
     Secret: "secret",
     Path: "path",
@@ -34,9 +44,12 @@ _NAMES: Mapping[Any, str] = {
 }
 
 
-def config_table(config: type[BaseModel]) -> str:
-    """Write the settings as a Markdown table; those of a table within follow it as `outer.inner`."""
-    rows = list(_rows(config, ""))
+def config_table(config: type[BaseModel], described: Mapping[type[BaseModel], str] | None = None) -> str:
+    """Write the settings as a Markdown table.
+
+    Those of a table within follow it as `outer.inner`, unless `described` has a link to where they are described.
+    """
+    rows = list(_rows(config, "", described or {}))
     if not rows:
         return "There is nothing to set."
     lines = ["| Setting | Type | Default | What it does |", "| --- | --- | --- | --- |"]
@@ -56,6 +69,16 @@ def with_table(text: str, config: type[BaseModel]) -> str:
     return f"{before}{BEGIN}\n\n{config_table(config)}\n\n{END}{after}"
 
 
+def with_tables(text: str) -> str:
+    """Return a document's text with a fresh table for every class that its markers name."""
+    described = {_class(found): _anchor(text[: found.start()]) for found in _NAMED.finditer(text)}
+
+    def fresh(found: re.Match[str]) -> str:
+        return f"{found['begin']}\n\n{config_table(_class(found), described)}\n\n{END}"
+
+    return _NAMED.sub(fresh, text)
+
+
 def readme(plugin: type[Plugin[Any]]) -> Path:
     """Return where the README of a plugin is: in the folder of its top-level package."""
     package = sys.modules[plugin.__module__.partition(".")[0]]
@@ -63,30 +86,50 @@ def readme(plugin: type[Plugin[Any]]) -> Path:
     return Path(package.__file__).parent / "README.md"
 
 
-def _rows(config: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+def _class(marker: re.Match[str]) -> type[BaseModel]:
+    return getattr(import_module(marker["module"]), marker["name"])
+
+
+def _anchor(before: str) -> str:
+    """The link to the last heading, as GitHub and others make it."""
+    heading = re.findall(r"^#+ (.+)$", before, re.MULTILINE)[-1]
+    return "#" + re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
+
+
+def _rows(
+    config: type[BaseModel], prefix: str, described: Mapping[type[BaseModel], str]
+) -> Iterator[tuple[str, str, str, str]]:
     for name, field in config.model_fields.items():
         key = f"{prefix}{field.alias or name}"
+        table = _inner(field.annotation)
+        kind = _type(_given(field.annotation, field.metadata))
         yield (
             f"`{key}`",
-            _type(field.annotation),
+            f"[{kind}]({described[table]})" if table and table in described else kind,
             _default(field),
             " ".join((field.description or "").split()),
         )
-        inner = _inner(field.annotation)
-        if inner is not None:
-            yield from _rows(inner, f"{key}.")
+        if table is not None and table not in described:
+            yield from _rows(table, f"{key}.", described)
+
+
+def _given(annotation: Any, metadata: Iterable[Any]) -> Any:
+    """What may be written, where a validator before pydantic's own takes more than the annotation says."""
+    befores = (one for one in metadata if isinstance(one, BeforeValidator))
+    inputs = (one.json_schema_input_type for one in befores)
+    return next((one for one in inputs if one is not PydanticUndefined), annotation)
 
 
 def _type(annotation: Any) -> str:
     origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(_given(args[0], args[1:]))
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(_type(one) for one in args if one is not NoneType))
     if origin is Literal:
         return " or ".join(f"`{json.dumps(value)}`" for value in args)
-    if origin in (list, tuple, set, frozenset):
-        return f"list of {_plural(_type(args[0]))}"
-    if origin is dict:
-        return f"table of {_plural(_type(args[1]))}"
+    if origin in (list, tuple, set, frozenset, dict):
+        return f"{'table' if origin is dict else 'list'} of {_plural(_type(args[origin is dict]))}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
     named: str = getattr(annotation, "__name__", str(annotation))  # pyright: ignore[reportUnknownArgumentType] - any object
@@ -94,7 +137,9 @@ def _type(annotation: Any) -> str:
 
 
 def _plural(name: str) -> str:
-    return name if name.endswith("s") or " or " in name or name == "anything" else f"{name}s"
+    if "`" in name or name == "anything":
+        return name
+    return " or ".join(word if word.endswith("s") else f"{word}s" for word in name.split(" or "))
 
 
 def _default(field: FieldInfo) -> str:
@@ -103,6 +148,8 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None or isinstance(value, BaseModel):
         return ""
+    if isinstance(value, Secret):
+        value = value.reveal()  # what is written in the source is none
     try:
         return f"`{json.dumps(value)}`"
     except TypeError:
@@ -118,12 +165,14 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 
 def main() -> None:
-    """Rewrite the README of every installed plugin."""
+    """Rewrite the README of every installed plugin, and the documents in `docs/`."""
     plugins, _ = installed()
     for plugin in plugins.values():
         path = readme(plugin)
         if path.exists():
             path.write_text(with_table(path.read_text("utf-8"), plugin.Config), "utf-8")
+    for path in Path("docs").glob("*.md"):
+        path.write_text(with_tables(path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from gateway import Plugin, PluginConfig, Secret
 from gateway.errors import GatewayError
 from gateway.schema import installed
-from gateway.testing.docs import config_table, readme, with_table
+from gateway.testing.docs import config_table, readme, with_table, with_tables
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][
@@ -22,11 +23,20 @@ class Inner(PluginConfig):
     size: float = Field(default=1.5, description="How big,\n  in metres.")
 
 
+def lenient(value: Any) -> Any:
+    return {"size": len(value)} if isinstance(value, str) else value
+
+
 class Settings(PluginConfig):
     key: Secret = Field(description="The key.")
     names: list[str] = Field(default_factory=list[str], description="Names.")
     mode: Literal["a", "b"] | None = Field(default=None, description="This | that.")
     parts: dict[str, Inner] = Field(default_factory=dict[str, Inner], description="Parts.")
+    home: Secret = Field(default=Secret("/srv"), description="Home.")
+    price: Annotated[Decimal, Field(ge=0)] | None = Field(default=None, description="Price.")
+    loose: list[Annotated[Inner, BeforeValidator(lenient, json_schema_input_type=str | Inner)]] = Field(
+        default_factory=list[Inner], description="Loose."
+    )
 
 
 def test_the_table():
@@ -38,6 +48,10 @@ def test_the_table():
         '| `mode` | `"a"` or `"b"` |  | This \\| that. |',
         "| `parts` | table of tables | `{}` | Parts. |",
         "| `parts.size` | number | `1.5` | How big, in metres. |",
+        '| `home` | secret | `"/srv"` | Home. |',
+        "| `price` | number |  | Price. |",
+        "| `loose` | list of texts or tables | `[]` | Loose. |",
+        "| `loose.size` | number | `1.5` | How big, in metres. |",
     ]
     assert config_table(PluginConfig) == "There is nothing to set."
 
@@ -50,6 +64,26 @@ def test_the_table_is_put_between_the_markers():
     assert with_table(once, Settings) == once
     with pytest.raises(GatewayError, match="/config"):
         with_table("<!-- config -->", Settings)
+
+
+def test_a_document_has_a_table_for_every_class_it_names():
+    text = (
+        "# `[A.b]` and c\n<!-- config gateway.settings:Settings -->old\n<!-- /config -->\n"
+        "## Within\n<!-- config gateway.settings:Prices --><!-- /config -->\nend\n"
+    )
+    once = with_tables(text)
+    assert "old" not in once
+    assert "| `prices` | [table](#within) |" in once
+    assert "| `timeouts.idle` | number |" in once
+    assert "prices.book" not in once
+    assert "| `book` | path |" in once.partition("## Within")[2]
+    assert with_tables(once) == once
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_the_tables_of_the_documents_are_current(path: Path):
+    text = path.read_text("utf-8")
+    assert with_tables(text) == text, "run: python -m gateway.testing.docs"
 
 
 @pytest.mark.parametrize("plugin_id", PLUGINS)
