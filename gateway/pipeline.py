@@ -148,6 +148,8 @@ class Pipeline:
         assert stream is not None
         async for chunk in stream:
             data = reader.feed(chunk)
+            if reader.failure is not None:  # with nothing sent yet, another target may still be tried
+                raise reader.failure
             if data and reader.began:
                 return data
         reader.end()
@@ -178,6 +180,8 @@ class Pipeline:
                         if reader.finished and not running.settled:
                             self._settle(running, "success")
                         await write(data)
+                    if reader.failure is not None:
+                        raise reader.failure  # noqa: TRY301 - the same way out as all that breaks
                 reader.end()
         except BaseException as error:
             _close(answer)

@@ -31,10 +31,13 @@ class StreamReader(Protocol):
     finished: bool
     """The provider said that it is done; nothing of value follows."""
 
+    failure: WireError | StreamFailed | None
+    """What was wrong with the last bytes fed: a malformed event, or an error the provider put into its stream."""
+
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes as they came; return what the client may see now, in whole events (perhaps nothing).
 
-        Raises `WireError` for malformed events and `StreamFailed` for an error the provider put into its stream.
+        What came before a `failure` is returned all the same; after one, nothing more is to be fed.
         """
         ...
 

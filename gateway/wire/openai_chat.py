@@ -138,7 +138,16 @@ class OpenAIChat:
 class ChatReader:
     """Follows a stream of chat completion chunks."""
 
-    __slots__ = ("_characters", "_events", "_hides_usage", "_stopped", "began", "finished", "usage")
+    __slots__ = (
+        "_characters",
+        "_events",
+        "_hides_usage",
+        "_stopped",
+        "began",
+        "failure",
+        "finished",
+        "usage",
+    )
 
     def __init__(self, *, hides_usage: bool) -> None:
         self._events = sse.EventSplitter()
@@ -148,17 +157,23 @@ class ChatReader:
         self.usage: Usage | None = None
         self.began = False
         self.finished = False
+        self.failure: WireError | StreamFailed | None = None
 
     def feed(self, chunk: bytes) -> bytes:
-        """Check every event, take note of usage and end, and return what the client may see."""
-        data = self._events.feed(chunk)
-        if not data:
-            return data
-        events = data[:-2].split(b"\n\n")
-        hidden = [event for event in events if not self._shows(sse.payload(event))]
-        if hidden:
-            return b"".join(event + b"\n\n" for event in events if event not in hidden)
-        return data
+        """Check every event, take note of usage, end and failure, and return what the client may see."""
+        shown: list[bytes] = []
+        data = b""
+        try:
+            data = self._events.feed(chunk)
+            events = data[:-2].split(b"\n\n") if data else []
+            for event in events:
+                if self._shows(sse.payload(event)):
+                    shown.append(event)  # noqa: PERF401 - what came before a failure is kept
+            if len(shown) == len(events):
+                return data
+        except (WireError, StreamFailed) as failure:
+            self.failure = failure
+        return b"".join(event + b"\n\n" for event in shown)
 
     def end(self) -> None:
         """Accept a finish reason or `[DONE]` as the end: some providers leave out one or the other."""
