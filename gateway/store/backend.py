@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy.engine import Dialect
 
 from gateway.errors import GatewayError
-from gateway.store.writes import Add, Guard, Unit
+from gateway.store.writes import Add, Guard, Insert, Transition, Unit, Write
 
 CompiledGuard: TypeAlias = tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
 """The SQL of a guard, and how to put the values of a write into the order of its parameters."""
@@ -51,16 +51,18 @@ class Sums:
     __slots__ = ("_rows",)
 
     def __init__(self) -> None:
-        self._rows: dict[Add, dict[tuple[Any, ...], Sequence[int]]] = {}
+        self._rows: dict[Add, dict[tuple[Any, ...], list[tuple[Any, ...]]]] = {}
 
     def add(self, statement: Add, values: tuple[Any, ...]) -> None:
-        split = len(statement.keys)
-        key, amounts = values[:split], values[split:]
         rows = self._rows.get(statement)
         if rows is None:
             rows = self._rows[statement] = {}
-        before = rows.get(key)
-        rows[key] = amounts if before is None else [a + b for a, b in zip(before, amounts, strict=True)]
+        key = values[: len(statement.keys)]
+        same = rows.get(key)
+        if same is None:
+            rows[key] = [values]
+        else:
+            same.append(values)
 
     def merge(self, other: Sums) -> None:
         for statement, rows in other:
@@ -70,7 +72,30 @@ class Sums:
     def __iter__(self) -> Iterator[tuple[Add, list[tuple[Any, ...]]]]:
         """Each statement with its rows, sorted: writers that lock rows in one order never lock each other out."""
         for statement, rows in self._rows.items():
-            yield statement, sorted((*key, *amounts) for key, amounts in rows.items())
+            split = len(statement.keys)
+            yield (
+                statement,
+                sorted(
+                    (*key, *map(sum, list(zip(*same, strict=True))[split:])) for key, same in rows.items()
+                ),
+            )
+
+
+def by_statement(writes: Iterable[Write], sums: Sums) -> Iterator[tuple[Insert | Transition, list[Write]]]:
+    """Put the writes of plain units in groups: the inserts, then the transitions. What is to be added goes to `sums`."""
+    inserts: dict[Insert, list[Write]] = {}
+    transitions: dict[Transition, list[Write]] = {}
+    for write in writes:
+        match write.statement:
+            case Insert() as statement:
+                inserts.setdefault(statement, []).append(write)
+            case Transition() as statement:
+                transitions.setdefault(statement, []).append(write)
+            case statement:
+                assert isinstance(statement, Add)
+                sums.add(statement, write.values)
+    yield from inserts.items()
+    yield from transitions.items()
 
 
 def compile_guard(guard: Guard, dialect: Dialect) -> CompiledGuard:

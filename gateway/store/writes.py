@@ -81,7 +81,7 @@ class Guard:
 Statement: TypeAlias = Insert | Transition | Add | Guard
 
 
-class Write(Struct, frozen=True):
+class Write(Struct, frozen=True, gc=False):
     """One row for a statement.
 
     `then` holds the writes that go with it: they happen only if an insert made the row, or a transition moved it. A unit

@@ -112,6 +112,19 @@ async def test_a_transition_happens_once_and_takes_its_followers_along(tables: D
     assert await rows(tables, sums, "count", "total") == [(1, 5)]
 
 
+@pytest.mark.parametrize("late", [[], ["3", "3", "missing"]], ids=["all", "all but three"])
+async def test_of_many_rows_at_once_only_those_that_moved_take_their_followers_along(
+    tables: Database, journal: Journal, late: list[str]
+):
+    names = [f"{number}" for number in range(40)]
+    made = (new(name, Write(NOTE, (name,))) for name in (*names, *late))
+    await together(journal, *((write,) for write in made if write.values[0] != "missing"))
+    await together(journal, *((done(name, count("moved"), note=name),) for name in (*names, *late)))
+    assert sorted(await rows(tables, notes, "job")) == sorted((name,) for name in names)
+    assert await rows(tables, jobs, "id", "status", "note") == sorted((name, "done", name) for name in names)
+    assert await rows(tables, sums, "name", "count") == [("moved", 40)]
+
+
 async def test_a_transition_of_nothing_does_nothing(tables: Database, journal: Journal):
     await journal.submit((done("missing", count("a")),))
     assert await rows(tables, jobs, "id") == []
