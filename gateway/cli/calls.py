@@ -106,21 +106,47 @@ async def _expect_tables(database: Database) -> None:
 
 
 def _print_table(records: list[dict[str, Any]]) -> None:
-    """Print a table as wide as the terminal: the narrower, the fewer columns."""
+    """Print a table that fits the terminal: fewer columns, then short ids, then cut names."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
     columns = [column for column in _COLUMNS if column.from_width <= console.width < column.to_width]
+    texts = {column.heading: [_printable(column.text(record)) for record in records] for column in columns}
+    gaps = 2 * (len(columns) - 1)
+    if sum(map(_width, texts.items())) + gaps > console.width:
+        texts["id"] = [_short(text) for text in texts["id"]]
+    elastic = [_width((column.heading, texts[column.heading])) for column in columns if column.is_elastic]
+    room = console.width - gaps - (sum(map(_width, texts.items())) - sum(elastic))
+    longest = _longest(elastic, room)
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        justify = "right" if column.is_number else "left"
-        table.add_column(column.heading, justify=justify, no_wrap=True, overflow="ellipsis")
-    for record in records:
-        cells = (Text(_printable(column.text(record)), column.style(record)) for column in columns)
+        table.add_column(
+            column.heading,
+            justify="right" if column.is_number else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            max_width=longest if column.is_elastic else None,
+        )
+    for number, record in enumerate(records):
+        cells = (Text(texts[column.heading][number], column.style(record)) for column in columns)
         table.add_row(*cells)
     console.print(table)
+
+
+def _longest(widths: list[int], room: int) -> int:
+    """How wide the widest of some columns may be so that all have room."""
+    fitting = (limit for limit in range(room, 0, -1) if sum(min(limit, width) for width in widths) <= room)
+    return next(fitting, 1)
+
+
+def _width(column: tuple[str, list[str]]) -> int:
+    """How many cells of a terminal the heading and the texts below it need."""
+    from rich.cells import cell_len
+
+    heading, texts = column
+    return max(cell_len(heading), *map(cell_len, texts))
 
 
 def _print_details(record: dict[str, Any]) -> None:
@@ -165,7 +191,9 @@ def _duration(record: dict[str, Any]) -> str:
     milliseconds = record["duration_ms"]
     if milliseconds is None:
         return ""
-    return f"{milliseconds:.0f} ms" if milliseconds < _SECONDS_FROM else f"{milliseconds / 1000:.1f} s"
+    if milliseconds >= _SECONDS_FROM:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds:.{1 if milliseconds < 10 else 0}f} ms"  # noqa: PLR2004 - two digits are enough to read
 
 
 def _why(record: dict[str, Any]) -> str:
@@ -184,19 +212,20 @@ class _Column(Struct, frozen=True):
     from_width: int = 0
     to_width: int = 10_000
     is_number: bool = False
+    is_elastic: bool = False
+    """Whether it may be cut to make room for the others."""
     style: Callable[[dict[str, Any]], str] = lambda _: ""
 
 
 _COLUMNS = (
     _Column("received (UTC)", _received, from_width=96),
     _Column("received", lambda record: _received(record)[11:], to_width=96),
-    _Column("id", lambda record: _short(record["id"]), to_width=80, style=lambda _: "cyan"),
-    _Column("id", lambda record: record["id"], from_width=80, style=lambda _: "cyan"),
+    _Column("id", lambda record: record["id"], style=lambda _: "cyan"),
     _Column("status", lambda record: record["status"], style=lambda record: _COLOURS[record["status"]]),
-    _Column("model", lambda record: record["model"]),
-    _Column("reached", _reached, from_width=120),
+    _Column("model", lambda record: record["model"], is_elastic=True),
+    _Column("reached", _reached, from_width=120, is_elastic=True),
     _Column("tokens", _tokens, from_width=110, is_number=True),
     _Column("cost", _cost, from_width=130, is_number=True),
     _Column("took", _duration, from_width=50, is_number=True),
-    _Column("error", _why, from_width=140, style=lambda _: "red"),
+    _Column("error", _why, from_width=140, is_elastic=True, style=lambda _: "red"),
 )

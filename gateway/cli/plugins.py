@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from gateway.registry import PluginInfo
 
+_WIDTH_FOR_ALL = 96
+"""On a narrower terminal the table does not say which distribution a plugin is from; --json does."""
+
 
 @click.command()
 @json_option
@@ -56,23 +59,25 @@ def _not_enabled(enabled: set[str]) -> Iterator[PluginInfo]:
 
 
 def _print_table(found: Sequence[PluginInfo]) -> None:
-    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("#", justify="right", style="dim")
     table.add_column("table", style="bold", no_wrap=True)
     table.add_column("gives")
-    table.add_column("from", style="dim")
+    if console.width >= _WIDTH_FOR_ALL:
+        table.add_column("from", style="dim", no_wrap=True)
     for number, plugin in enumerate(found, 1):
         name = Text(f"[{plugin.instance}]")
         if plugin.id != plugin.instance:
             name.append(f" ({plugin.id.partition('.')[2]})", style="not bold")
         order = str(number) if plugin.state == "enabled" else ""
-        table.add_row(order, name, _gives(plugin), plugin.distribution)
-    Console(highlight=False).print(table)
+        cells = (order, name, _gives(plugin), plugin.distribution)
+        table.add_row(*cells[: len(table.columns)])
+    console.print(table)
 
 
 def _gives(plugin: PluginInfo) -> Text:

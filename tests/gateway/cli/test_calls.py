@@ -209,6 +209,27 @@ def test_a_narrow_table_shortens_ids_to_what_show_understands(
     assert "call_019a5b3c7e12aabbccddee0000002" in run("calls").output
 
 
+def test_a_long_name_is_cut_before_anything_else(
+    make_call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch
+):
+    async def fill() -> None:
+        database = Database(URL)
+        ledger = Ledger(database)
+        await ledger.start()
+        await ledger.open(make_call(id="call_019a5b3c7e12aabbccddee0000001", model="mock/" + "long" * 50))
+        await ledger.stop()
+        await database.close()
+
+    asyncio.run(fill())
+    for width in (50, 80, 120, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        heading, line = run("calls").output.splitlines()
+        assert {"id", "status", "model", "took"} <= set(heading.split())
+        assert "…e0000001  processing  mock/longlong" in line
+        assert line.rstrip().endswith("…")
+        assert len(line) <= width
+
+
 def test_a_database_that_is_away_is_named_without_its_password():
     Path("plugins.toml").write_text('[gateway]\ndatabase = "postgresql://ann:secret@127.0.0.1:1/gw"\n')
     result = run("calls")
