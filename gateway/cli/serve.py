@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -104,7 +103,9 @@ def _quiet_end() -> Generator[None]:
     """End with 0 on a signal that comes while nothing is served yet; the server takes them as soon as it starts."""
 
     def end(_number: int, _frame: object) -> None:
-        sys.exit(0)
+        os._exit(
+            0
+        )  # nothing is open yet; an exception could end up in the hands of whatever is being imported
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
