@@ -14,6 +14,8 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 
+from msgspec import Struct
+
 from gateway.errors import GatewayError, Unavailable
 from gateway.store.backend import Away, Backend, Unwritable
 from gateway.store.database import Database
@@ -26,14 +28,11 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _PATROL = 0.25
 
 
-class _Entry:
-    __slots__ = ("alone", "deadline", "unit", "waiter")
-
-    def __init__(self, unit: Unit, waiter: asyncio.Future[None] | None, deadline: float) -> None:
-        self.unit = unit
-        self.waiter = waiter
-        self.deadline = deadline
-        self.alone = False
+class _Entry(Struct):
+    unit: Unit
+    waiter: asyncio.Future[None] | None
+    deadline: float
+    alone: bool = False
 
 
 class Journal:

@@ -16,7 +16,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Float, Integer, LargeBinary, S
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 
 from gateway.errors import GatewayError
-from gateway.store.backend import Away, CompiledGuard, Refused, Sums, Unwritable, compile_guard
+from gateway.store.backend import Away, CompiledGuard, Refused, Sums, Unwritable, by_statement, compile_guard
 from gateway.store.database import Database, connect_postgres
 from gateway.store.writes import Add, Guard, Insert, Transition, Unit, Write, is_guarded
 
@@ -90,22 +90,12 @@ class PostgresBackend:
     async def _write_together(self, writes: list[Write], sums: Sums) -> None:
         """Write plain units at once: the inserts, then the transitions, then what hangs on them."""
         while writes:
-            inserts: dict[Insert, list[Write]] = {}
-            transitions: dict[Transition, list[Write]] = {}
-            for write in writes:
-                match write.statement:
-                    case Insert() as statement:
-                        inserts.setdefault(statement, []).append(write)
-                    case Transition() as statement:
-                        transitions.setdefault(statement, []).append(write)
-                    case statement:
-                        assert isinstance(statement, Add)
-                        sums.add(statement, write.values)
             applied: list[Write] = []
-            for statement, group in inserts.items():
-                applied += await self._insert(statement, group)
-            for statement, group in transitions.items():
-                applied += await self._transition(statement, group)
+            for statement, group in by_statement(writes, sums):
+                if isinstance(statement, Insert):
+                    applied += await self._insert(statement, group)
+                else:
+                    applied += await self._transition(statement, group)
             writes = [follower for write in applied for follower in write.then]
 
     async def _write_guarded(self, unit: Unit, sums: Sums) -> GatewayError | None:

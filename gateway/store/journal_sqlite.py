@@ -1,4 +1,9 @@
-"""The journal's way into SQLite: one thread with a connection of its own."""
+"""The journal's way into SQLite: one thread with a connection of its own.
+
+The plain units of a batch are written in groups of like rows: the inserts, then the transitions, then what hangs on
+them. That presumes that all of them have an effect; when one has none, the batch is undone and written row by row.
+Units with a guard run one by one, each under a savepoint, in their place in the order.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +32,8 @@ _BUSY_MS = 1000
 _ROWS = 16
 """How many rows one insert takes when there are that many: each step of SQLite hands the GIL over and back."""
 
-# Where there is no adapter, sqlite3 searches for one at each value, in vain: a quarter of the time of an insert.
+# For a value of a type without an adapter sqlite3 searches for one each time, in vain: a quarter of an insert's time.
+# These hold for the whole process, and change nothing in what is stored.
 sqlite3.register_adapter(bool, int)
 sqlite3.register_adapter(type(None), lambda nothing: nothing)
 
