@@ -379,7 +379,7 @@ def test_hook_register_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Catalogue, "__init__", with_greeter)
     config = tmp_path / "plugins.toml"
     config.write_text("[service.greeter]\n")
-    shown = CliRunner().invoke(main, ["-c", str(config), "--help"])
+    shown = CliRunner().invoke(main, ["-c", str(config), "greet", "--help"])
     assert "Say hello." in shown.output
     ran = CliRunner().invoke(main, ["-c", str(config), "greet"])
     assert (ran.exit_code, ran.output) == (0, "hello\n")
