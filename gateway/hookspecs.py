@@ -88,7 +88,7 @@ class Hooks:
 
     @hookspec
     def register_commands(self) -> Sequence[click.Command]:
-        """Commands of `gateway`, shown when this config is in use. A name already taken is an error. Since 0.1."""
+        """Commands of `gateway`, when this config is in use. A name already taken is an error. Since 0.1."""
         return ()
 
     @hookspec
