@@ -146,4 +146,4 @@ def _settle_memory() -> None:
     """Tell the collector that what is there now stays, and that calls leave few cycles behind."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 50, 50)
+    gc.set_threshold(GC_THRESHOLD, 10, 10)
