@@ -44,7 +44,9 @@ def home(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-m", "pip", *options, packages, *wheels)
     borrowed = packages / "borrowed"
     borrowed.mkdir()
-    for place in map(Path, site.getsitepackages()):
+    for place in filter(
+        Path.is_dir, map(Path, site.getsitepackages())
+    ):  # Debian names some that do not exist
         for entry in place.iterdir():
             # Everything but the gateway itself, and the files that put its checkout on the path.
             if entry.suffix != ".pth" and not entry.name.startswith(("asgi_gateway", "_asgi_gateway")):
