@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.wire.openai_errors import error_body
+from gateway.wire.openai_common import error_body
 
 log = logging.getLogger("gateway")
 

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from gateway.cli.cycle import Cycle
 from gateway.errors import InvalidRequest
 from gateway.ids import Ids
-from gateway.wire.openai_errors import error_body
+from gateway.wire.openai_common import error_body
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application

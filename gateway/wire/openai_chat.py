@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
-from gateway.wire import openai_errors, sse
+from gateway.wire import openai_common, sse
 from gateway.wire.dialect import Head, StreamCut, StreamFailed, WireError
 
 NOTHING: Final = Raw(b"")
@@ -77,11 +77,7 @@ class OpenAIChat:
 
     def read(self, body: bytes) -> Head:
         """Read model, stream and whether usage is to be shown."""
-        try:
-            openai_errors.check_text(body)
-            request = _decode_request(body)
-        except openai_errors.UNREADABLE as error:
-            raise openai_errors.bad_json(error) from None
+        request = openai_common.request(_decode_request, body)
         if not request.model:
             raise InvalidRequest("You must provide a model parameter.", param="model")
         if not request.messages:
@@ -109,18 +105,12 @@ class OpenAIChat:
 
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a chat completion."""
-        try:
-            return _usage(_decode_answer(body).usage)
-        except msgspec.ValidationError:
-            if not body.lstrip().startswith(b"{"):
-                raise WireError("the answer is not a JSON object") from None
-            return None  # unusual usage is no reason to withhold the answer; it will be estimated
-        except openai_errors.UNREADABLE as error:
-            raise WireError(f"the answer is not valid JSON: {error}") from None
+        answer = openai_common.answer(_decode_answer, body)
+        return _usage(answer.usage) if answer else None
 
     def estimate(self, call: Call, body: bytes) -> Usage:
         """Estimate from the text of the request and of the answer."""
-        return _estimate(call, openai_errors.text_length(body, "choices"))
+        return _estimate(call, openai_common.text_length(body, "choices"))
 
     def reader(self, call: Call) -> ChatReader:
         """Make a reader that hides the usage event from clients that did not ask for it."""
@@ -128,11 +118,11 @@ class OpenAIChat:
 
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as OpenAI does."""
-        return openai_errors.error_body(error)
+        return openai_common.error_body(error)
 
     def error_event(self, error: GatewayError) -> bytes:
         """Shape an error inside a stream: a data event with an `error` object, which OpenAI's SDKs raise."""
-        return sse.event(openai_errors.error_body(error))
+        return sse.event(openai_common.error_body(error))
 
 
 class ChatReader:
@@ -197,7 +187,7 @@ class ChatReader:
             if not payload.startswith(b"{"):
                 raise WireError(f"a streamed event is not a JSON object: {error}") from None
             return True  # valid JSON of a shape we do not know: the client may
-        except openai_errors.UNREADABLE as error:
+        except openai_common.UNREADABLE as error:
             raise WireError(f"a streamed event is not valid JSON: {error}") from None
         if len(chunk.error) and bytes(chunk.error) != b"null":
             raise _failed(bytes(chunk.error))
@@ -230,8 +220,8 @@ def _usage(usage: _Usage | None) -> Usage | None:
 
 def _estimate(call: Call, characters: int) -> Usage:
     return Usage(
-        prompt_tokens=openai_errors.estimated_tokens(openai_errors.text_length(call.body, "messages")),
-        completion_tokens=openai_errors.estimated_tokens(characters),
+        prompt_tokens=openai_common.estimated_tokens(openai_common.text_length(call.body, "messages")),
+        completion_tokens=openai_common.estimated_tokens(characters),
         estimated=True,
     )
 
@@ -239,7 +229,7 @@ def _estimate(call: Call, characters: int) -> Usage:
 def _failed(raw: bytes) -> StreamFailed:
     try:
         fields = msgspec.json.decode(raw)
-    except openai_errors.UNREADABLE:
+    except openai_common.UNREADABLE:
         fields = {}
     if not isinstance(fields, dict):
         return StreamFailed(str(fields), type=None, code=None, status=None)

@@ -7,8 +7,8 @@ from msgspec import Raw, Struct
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
-from gateway.wire import openai_errors
-from gateway.wire.dialect import Head, StreamReader, WireError
+from gateway.wire import openai_common
+from gateway.wire.dialect import Head, StreamReader
 
 
 class _Request(Struct):
@@ -38,11 +38,7 @@ class OpenAIEmbeddings:
 
     def read(self, body: bytes) -> Head:
         """Read the model."""
-        try:
-            openai_errors.check_text(body)
-            request = _decode_request(body)
-        except openai_errors.UNREADABLE as error:
-            raise openai_errors.bad_json(error) from None
+        request = openai_common.request(_decode_request, body)
         if not request.model:
             raise InvalidRequest("You must provide a model parameter.", param="model")
         return Head(request.model)
@@ -57,21 +53,15 @@ class OpenAIEmbeddings:
 
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a list of embeddings."""
-        try:
-            usage = _decode_answer(body).usage
-        except msgspec.ValidationError:
-            if not body.lstrip().startswith(b"{"):
-                raise WireError("the answer is not a JSON object") from None
-            return None
-        except openai_errors.UNREADABLE as error:
-            raise WireError(f"the answer is not valid JSON: {error}") from None
+        answer = openai_common.answer(_decode_answer, body)
+        usage = answer.usage if answer else None
         if usage is None or usage.prompt_tokens is None:
             return None
         return Usage(prompt_tokens=usage.prompt_tokens)
 
     def estimate(self, call: Call, body: bytes) -> Usage:  # noqa: ARG002 - the answer holds no text
         """Estimate from the text of the request; a list of token ids counts itself."""
-        tokens = openai_errors.estimated_tokens(openai_errors.text_length(call.body, "input"))
+        tokens = openai_common.estimated_tokens(openai_common.text_length(call.body, "input"))
         return Usage(prompt_tokens=tokens or _token_ids(call.body), estimated=True)
 
     def reader(self, call: Call) -> StreamReader:
@@ -80,11 +70,11 @@ class OpenAIEmbeddings:
 
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as OpenAI does."""
-        return openai_errors.error_body(error)
+        return openai_common.error_body(error)
 
     def error_event(self, error: GatewayError) -> bytes:
         """Embeddings do not stream, so an error is always a body."""
-        return openai_errors.error_body(error)
+        return openai_common.error_body(error)
 
 
 def _token_ids(body: bytes) -> int:

@@ -1,18 +1,12 @@
 """API keys in the database: what is stored, what is shown, what a change tells those who watch."""
 
 import asyncio
-import contextlib
 import hashlib
 import time
-import uuid
-from pathlib import Path
-from typing import Any, cast
 
-import asyncpg
 import pytest
 from sqlalchemy import select
 
-from gateway.config import environment
 from gateway.errors import InvalidRequest
 from gateway.store import Database
 from gateway.store.keys import (
@@ -24,40 +18,7 @@ from gateway.store.keys import (
     revoke_key,
     rotate_key,
 )
-from gateway.store.migrate import upgrade
 from gateway.store.tables import api_keys, tenants
-
-POSTGRES = "postgresql://root@127.0.0.1:5432"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-async def database(request: pytest.FixtureRequest, tmp_path: Path):
-    async with contextlib.AsyncExitStack() as stack:
-        url = f"sqlite:///{tmp_path / 'gateway.db'}"
-        if request.param == "postgresql":
-            url = await stack.enter_async_context(scratch_postgres())
-        database = Database(url)
-        stack.push_async_callback(database.close)
-        await upgrade(database)
-        yield database
-
-
-@contextlib.asynccontextmanager
-async def scratch_postgres():
-    """The URL of a new PostgreSQL database, dropped afterwards."""
-    try:
-        server = await cast("Any", asyncpg).connect(f"{POSTGRES}/test", timeout=5)
-    except OSError as error:
-        if "CI" in environment():
-            raise
-        pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
-    name = f"keys_{uuid.uuid4().hex}"
-    await server.execute(f"CREATE DATABASE {name}")
-    try:
-        yield f"{POSTGRES}/{name}"
-    finally:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await server.close()
 
 
 async def test_only_a_digest_is_stored(database: Database):

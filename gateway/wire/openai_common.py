@@ -1,15 +1,19 @@
-"""The error shape of OpenAI's API, and of everything that is compatible with it.
+"""What OpenAI's endpoints have in common: how bodies are read, and the shape of errors.
 
 https://platform.openai.com/docs/guides/error-codes
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
 from gateway.errors import GatewayError, InvalidRequest
+from gateway.wire.dialect import WireError
+
+T = TypeVar("T")
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON, not UTF-8, or nested too deeply."""
@@ -23,13 +27,32 @@ def error_body(error: GatewayError) -> bytes:
     return msgspec.json.encode({"error": fields})
 
 
-def check_text(body: bytes) -> None:
-    """Raise `UnicodeDecodeError` unless the body is UTF-8, as RFC 8259 wants it: msgspec skips what it need not read."""
-    if not body.isascii():
-        body.decode()
+def request(decode: Callable[[bytes], T], body: bytes) -> T:
+    """Read a client's request. Raises `InvalidRequest` that names the field at fault, where there is one.
+
+    The body must be UTF-8, as RFC 8259 wants it; that is checked apart, for msgspec skips what it need not read.
+    """
+    try:
+        if not body.isascii():
+            body.decode()
+        return decode(body)
+    except UNREADABLE as error:
+        raise _refusal(error) from None
 
 
-def bad_json(error: Exception) -> InvalidRequest:
+def answer(decode: Callable[[bytes], T], body: bytes) -> T | None:
+    """Read a provider's answer; None when it is an object of an unusual shape. Raises `WireError` when it is none."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError:
+        if not body.lstrip().startswith(b"{"):
+            raise WireError("the answer is not a JSON object") from None
+        return None  # no reason to withhold the answer: its usage will be estimated
+    except UNREADABLE as error:
+        raise WireError(f"the answer is not valid JSON: {error}") from None
+
+
+def _refusal(error: Exception) -> InvalidRequest:
     """Turn a decoder's complaint into a 400 that names the field, where there is one."""
     if isinstance(error, RecursionError):
         return InvalidRequest("The request body is nested too deeply.", code="invalid_json")
