@@ -156,6 +156,10 @@ class Pipeline:
         return b""
 
     async def _relay_whole(self, running: Running, answer: Answer) -> None:
+        if running.reply.started:  # by a sign of life, on a stream that a whole answer cannot become
+            provider = running.outcome.provider or ""
+            problem = f"The provider '{provider}' sent a whole answer where a stream was asked for."
+            raise ProviderError(problem, provider=provider, code="upstream_malformed")
         running.outcome.http_status = answer.status
         self._settle(running, "success")
         await running.reply.whole(answer)

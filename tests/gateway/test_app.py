@@ -14,7 +14,10 @@ from starlette.testclient import TestClient
 
 from gateway import Gateway
 from gateway.errors import ConfigError, PluginError, Unavailable
+from gateway.testing.asgi import post
+from gateway.testing.fakes import FakeProvider, plugin_with
 from gateway.testing.upstream import FakeUpstream, Reply
+from gateway.types import Answer, Attempt
 
 ANSWER = b'{"id": "1", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}'
 CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
@@ -108,3 +111,25 @@ async def test_a_failed_start_closes_what_it_opened(tmp_path: Path) -> None:
     assert answer.status_code == 503
     assert answer.json()["error"]["message"] == "The gateway could not start. Its log says why."
     assert "x-request-id" in answer.headers
+
+
+class Ponderous(FakeProvider):
+    """Thinks until a sign of life was sent, then forgets that a stream was asked for."""
+
+    async def send(self, attempt: Attempt) -> Answer:
+        await asyncio.sleep(0.6)
+        return Answer(200, [(b"content-type", b"application/json")], body=ANSWER)
+
+
+async def test_a_whole_answer_cannot_follow_a_sign_of_life(tmp_path: Path) -> None:
+    plugin = plugin_with("provider.ponderous", register_providers=[Ponderous("ponderous")])
+    tables = config(tmp_path, provider={"ponderous": {}})
+    tables["gateway"]["keepalive_seconds"] = 0.1
+    gateway = Gateway.from_dict(tables, plugins=[plugin])
+    body = {**CHAT, "model": "ponderous/m", "stream": True}
+    async with gateway.lifespan():
+        answer = await post(gateway, "/v1/chat/completions", body)
+    assert answer.status == 200
+    assert answer.body.startswith(b": keep-alive")
+    assert b"upstream_malformed" in answer.body
+    assert not answer.ended
