@@ -4,14 +4,29 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: run test check install lock format clean
+.PHONY: run test check install lock format clean matrix matrix-docs matrix-lock
 
 run: $(VENV)/installed-base
 	@$(BIN)/gateway keys ensure --name quickstart
 	@$(BIN)/gateway serve
 
 test: check
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+# Every client of docs/matrix.md, each in an environment of its own under .matrix.
+matrix: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 2 tests/matrix -m "matrix or not matrix"
+
+matrix-docs: $(VENV)/installed-dev
+	$(BIN)/python -m tests.matrix.write
+
+# As `lock`, for the environments of the matrix. Needs npm.
+matrix-lock: $(VENV)/installed-dev
+	$(PIP) install pip-tools
+	cd tests/matrix/requirements && for name in *.in; do \
+	  $(abspath $(BIN))/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options \
+	    --allow-unsafe --no-header --annotation-style=line --output-file=$${name%.in}.txt $$name || exit 1; done
+	cd tests/matrix/requirements && npm install --package-lock-only --omit-lockfile-registry-resolved
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
@@ -49,4 +64,4 @@ $(VENV)/installed-dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed-base
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .matrix build dist

@@ -3,7 +3,8 @@
 //     mock --port PORT --gap MILLISECONDS --payload FILE
 //
 // Same options, same answers: FILE holds what gateway/bench/payload.py makes, as records of a decimal length, a line feed
-// and so many bytes: the whole answer, the head of a stream, then the frames of a stream. Prints the port.
+// and so many bytes: the whole answer, the head of a stream, then the frames of a stream. Prints the port. Where the whole
+// answer is empty, every request gets a stream.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -133,7 +134,7 @@ static int serve(struct client *client) {
     client->used += got;
     size_t body, end;
     while ((end = request_end(client, &body))) {
-        int stream = memmem(client->input + body, end - body, "\"stream\":true", 13) != NULL
+        int stream = !answer.length || memmem(client->input + body, end - body, "\"stream\":true", 13) != NULL
                   || memmem(client->input + body, end - body, "\"stream\": true", 14) != NULL;
         memmove(client->input, client->input + end, client->used - end);
         client->used -= end;

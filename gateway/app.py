@@ -11,28 +11,42 @@ from typing import TYPE_CHECKING, Any, Self
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.admin.mount import AdminApi
+from gateway.admin.request import Services
 from gateway.api import errors
 from gateway.api.access import Access
+from gateway.api.door import Door
+from gateway.api.faults import Faults
+from gateway.api.file_routes import FilesAndBatches
 from gateway.api.lifecycle import Lifecycle
+from gateway.api.openapi import OpenApiEndpoint
+from gateway.api.proxies import TrustedProxies
+from gateway.api.realtime import realtime_routes
+from gateway.api.responses import Keeper, response_endpoints
 from gateway.api.routes import CallRoutes, call_endpoints, core_routes
-from gateway.config import Config, proxies_from_environment
+from gateway.api.videos import video_endpoints
+from gateway.config import Config
+from gateway.effective import summary
 from gateway.errors import GatewayError, Unavailable
+from gateway.identity.attempts import Attempts
+from gateway.identity.people import Rules
+from gateway.identity.retention import Retention
 from gateway.ids import Ids
 from gateway.inflight import InFlight
-from gateway.ledger import Ledger, PriceBook, Pricing, flat_price
+from gateway.ledger import Estimator, Ledger, PriceBook
+from gateway.parts import client_of, dropped_of, pricing_of, targets_of
 from gateway.pipeline import Pipeline
 from gateway.plugin import Context, Plugin
-from gateway.protocols import Transport
+from gateway.protocols import Transport, UsesVault
 from gateway.registry import Registry
 from gateway.routing import RoutingTable
-from gateway.settings import ModelRoute
 from gateway.store import Database
-from gateway.types import Target
-from gateway.upstream import Client, Limits, Timeouts
+from gateway.store.config_log import note_config
+from gateway.vault import Vault
+from gateway.vault.live import LiveCredentials
 
 log = logging.getLogger("gateway")
 
@@ -47,7 +61,7 @@ class Gateway(Starlette):
     starts with its first request, or exactly when the host says so: `Starlette(lifespan=gateway.lifespan, …)`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - all parts come together here
         self,
         config: Config,
         *,
@@ -58,16 +72,45 @@ class Gateway(Starlette):
         settings = config.settings
         self.config = config
         self._database = Database(settings.database.reveal())
-        self._client = _client(config)
-        self._context = Context(client=self._client, database=self._database)
+        self._client = client_of(config, public_only=False)
+        self._context = Context(
+            client=self._client,
+            database=self._database,
+            rules=Rules(**settings.identity.model_dump()),
+            public_client=client_of(config, public_only=True),
+            attempts=Attempts(settings.failures_per_minute),
+        )
+        self._proxies = (
+            TrustedProxies(settings.trusted_proxies, settings.forwarded_header)
+            if settings.trusted_proxies
+            else None
+        )
         self._context.workers = workers
         self._context.shared_folder = shared_folder
         self.registry = Registry.build(config, self._context, plugins)
         hooks = self.registry.facade
-        counters = hooks.counters()
-        self._context.counters = counters
+        self._context.counters = hooks.counters()
 
         providers = {provider.name: provider for provider in hooks.providers()}
+        self._credentials = LiveCredentials(
+            self._database,
+            self._context.changes,
+            Vault(settings.vault.keys(), command=settings.vault.master_key_command),
+            [provider for provider in providers.values() if isinstance(provider, UsesVault)],
+        )
+        aliases = {name: targets_of(route) for name, route in config.models.items()}
+        book = PriceBook.load(settings.prices.book)
+        catalogue = book.catalogue
+        models = {p.name: tuple(p.models or catalogue.models(p.catalogue)) for p in providers.values()}
+        pricing = pricing_of(config, book)
+        self._selling = pricing.selling
+        routing = RoutingTable(providers, aliases, models, catalogue, self._selling.shown)
+        self._context.prices = Estimator(
+            pricing,
+            routing.plan,
+            {p.name: p.catalogue for p in providers.values()},
+            answer_tokens=settings.prices.answer_tokens,
+        )
         self._ledger = Ledger(
             self._database,
             durability=settings.durability,
@@ -77,29 +120,68 @@ class Gateway(Starlette):
         self._inflight = InFlight(
             on_disconnect=settings.on_disconnect,
             total_seconds=settings.timeouts.total,
+            session_seconds=settings.timeouts.session,
             keep_alive_seconds=settings.keepalive_seconds,
         )
-        aliases = {name: _targets(route) for name, route in config.models.items()}
-        book = PriceBook.load(settings.prices.book)
-        models = {p.name: p.models or book.models(p.catalogue) for p in providers.values()}
-        routing = RoutingTable(providers, aliases, models)
         pipeline = Pipeline(
             ledger=self._ledger,
             routing=routing,
-            pricing=_pricing(config, book),
+            pricing=pricing,
             providers=providers,
             interceptors=hooks.interceptors(),
             inflight=self._inflight,
+            may_drop=dropped_of(settings.drop_params),
         )
+        self._retention = Retention(self._database)
         self._lifecycle = Lifecycle()
         self._new_id = Ids()
         self._starting = asyncio.Lock()
         self._transports = hooks.transports()
         self._transport_tasks: list[asyncio.Task[None]] = []
-        access = Access(hooks.authenticators())
-        self._calls = call_endpoints(
-            access=access, pipeline=pipeline, lifecycle=self._lifecycle, max_body=settings.max_body_bytes
+        authenticators = hooks.authenticators()
+        sessions = self._context.sessions
+        self._context.sign_ins = hooks.sign_ins()
+        access = Access(
+            (*authenticators, sessions) if authenticators or self._context.sign_ins else (),
+            self._context.tenants,
+            self._context.attempts,
         )
+        self._context.calls = Door(
+            access=access,
+            pipeline=pipeline,
+            routing=routing,
+            lifecycle=self._lifecycle,
+            max_body=settings.max_body_bytes,
+        )
+        self._calls = call_endpoints(
+            providers=providers,
+            access=access,
+            pipeline=pipeline,
+            lifecycle=self._lifecycle,
+            max_body=settings.max_body_bytes,
+        )
+        self._keeper = Keeper(self._database, self._ledger, days=settings.responses_days)
+        responses = response_endpoints(
+            access=access,
+            pipeline=pipeline,
+            lifecycle=self._lifecycle,
+            inflight=self._inflight,
+            keeper=self._keeper,
+            max_body=settings.max_body_bytes,
+            keep_alive=settings.keepalive_seconds,
+        )
+        self._runs = responses.runs
+        videos = video_endpoints(
+            access=access,
+            pipeline=pipeline,
+            lifecycle=self._lifecycle,
+            inflight=self._inflight,
+            ledger=self._ledger,
+            database=self._database,
+            providers=providers,
+            max_body=settings.max_body_bytes,
+        )
+        self._calls = {**self._calls, responses.path: responses.create, videos.path: videos.create}
         core = core_routes(
             calls=self._calls,
             access=access,
@@ -107,10 +189,42 @@ class Gateway(Starlette):
             routing=routing,
             ledger=self._ledger,
         )
+        self._batches = FilesAndBatches(
+            settings,
+            access=access,
+            database=self._database,
+            ledger=self._ledger,
+            lifecycle=self._lifecycle,
+            pipeline=pipeline,
+            pricing=pricing,
+            providers=providers,
+            tenants=self._context.tenants,
+        )
+        core = [*core, *responses.routes, *videos.routes, *self._batches.routes]
+        sockets = realtime_routes(access=access, pipeline=pipeline, lifecycle=self._lifecycle)
+        core = [*core, OpenApiEndpoint([*core, *sockets]).route]
+        services = Services(
+            config=config,
+            context=self._context,
+            registry=self.registry,
+            routing=routing,
+            prices=book,
+            pricing=pricing,
+            vault=self._credentials.vault,
+            providers=providers,
+        )
+        # With the sessions there is always an authenticator: nobody administers a gateway that knows no callers.
+        admin = AdminApi(
+            Access((*authenticators, sessions), self._context.tenants, self._context.attempts),
+            services,
+            hooks.admin_endpoints(),
+        )
+        core = [*core, *admin.routes]
         pages = hooks.admin_pages()
         routes = [
             *core,
-            *hooks.routes(taken=[route.path for route in core]),
+            *sockets,
+            *hooks.routes(taken=[route.path for route in (*core, *sockets)]),
             *([Mount("/admin", routes=pages)] if pages else []),
         ]
         super().__init__(
@@ -132,7 +246,7 @@ class Gateway(Starlette):
         self.user_middleware = around
         for cls, args, kwargs in reversed(around):
             app = cls(app, *args, **kwargs)
-        return ServerErrorMiddleware(app, handler=errors.on_fault) if around else app
+        return Faults(app) if around else app
 
     @classmethod
     def from_file(
@@ -153,11 +267,14 @@ class Gateway(Starlette):
             return
         request_id = "req_" + self._new_id()
         scope["gateway.request_id"] = request_id
+        if self._proxies is not None:
+            self._proxies.place(scope)
         header = (b"x-request-id", request_id.encode())
 
         def send_numbered(message: Message) -> Any:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), header]
+                scope["gateway.answering"] = True
             return send(message)
 
         if not self._lifecycle.started and not await self._started_late():
@@ -193,12 +310,22 @@ class Gateway(Starlette):
             if self._lifecycle.started:
                 return
             self._client.open()
+            self._context.public_client.open()
             try:
                 await self._ledger.start(migrations=self.registry.facade.migrations())
+                self._context.worker = self._ledger.worker
+                await note_config(self._database, summary(self.config, self.registry))
+                await self._context.tenants.startup(self._context.changes)
+                await self._selling.startup(self._database, self._context.changes)
+                await self._context.sessions.startup()
+                await self._credentials.startup()
                 await self.registry.start()
             except BaseException:
                 await self._close()
                 raise
+            self._keeper.start()
+            self._retention.start()
+            self._batches.start()
             loop = asyncio.get_running_loop()
             self._transport_tasks = [loop.create_task(self._serve(t)) for t in self._transports]
             self._lifecycle.started = True
@@ -212,6 +339,10 @@ class Gateway(Starlette):
             task.cancel()
         await asyncio.gather(*self._transport_tasks, return_exceptions=True)  # each is cancelled
         await self.finish(self.config.settings.drain_seconds)
+        await self._runs.stop()
+        await self._batches.stop()
+        await self._keeper.stop()
+        await self._retention.stop()
         await self.registry.stop()
         await self._close()
         self._lifecycle.started = False
@@ -220,6 +351,7 @@ class Gateway(Starlette):
     def drain(self) -> None:
         """Be not ready from now on: running calls finish, new ones are refused with 503."""
         self._lifecycle.draining = True
+        self._batches.drain()
 
     async def finish(self, seconds: float) -> None:
         """Wait until no call is running; after so many seconds, stop those that still are."""
@@ -246,34 +378,10 @@ class Gateway(Starlette):
             log.exception("the transport %r has failed; the gateway serves on without it", transport.name)
 
     async def _close(self) -> None:
+        await self._context.sessions.shutdown()
+        await self._context.changes.stop()
+        await self._credentials.stop()
         await self._ledger.stop()
         await self._client.close()
+        await self._context.public_client.close()
         await self._database.close()
-
-
-def _targets(route: ModelRoute) -> list[Target]:
-    in_order = sorted(route.targets, key=lambda target: target.tier)
-    return [Target(target.provider, target.model) for target in in_order]
-
-
-def _client(config: Config) -> Client:
-    seconds, sizes = config.settings.timeouts, config.settings.upstream
-    return Client(
-        timeouts=Timeouts(
-            connect=seconds.connect, first_byte=seconds.first_byte, idle=seconds.idle, total=seconds.total
-        ),
-        limits=Limits(
-            max_connections=sizes.max_connections,
-            max_idle=sizes.max_idle,
-            max_body_bytes=sizes.max_answer_bytes,
-        ),
-        proxies=proxies_from_environment(),
-    )
-
-
-def _pricing(config: Config, book: PriceBook) -> Pricing:
-    prices = config.settings.prices
-    fallback = None
-    if prices.fallback_input is not None and prices.fallback_output is not None:
-        fallback = flat_price(prices.fallback_input, prices.fallback_output)
-    return Pricing(book, unknown=prices.unknown, fallback=fallback)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 
 class GatewayError(Exception):
@@ -30,6 +31,10 @@ class GatewayError(Exception):
         self.param = param
         self.headers = tuple(headers)
         """Extra headers for the client: `retry-after`, limits and the like."""
+        self.request_id: str | None = None
+        """Of the request that it ended, for dialects that say so in the body."""
+        self.inner: Any = None
+        """What lies behind it, decoded: Azure's `innererror`, which tells what a content filter found."""
         if status is not None:
             self.status = status
         if type is not None:
@@ -154,3 +159,25 @@ class PluginError(GatewayError):
         self.plugin = plugin
         self.instance = instance
         self.distribution = distribution
+
+
+class Undelivered(Exception):
+    """A sink took a batch but for some records, each given by its id.
+
+    Any other exception of a sink's says that it took none and is away, which counts against no record.
+    """
+
+    def __init__(
+        self,
+        *,
+        failed: Mapping[str, str] | None = None,
+        refused: Mapping[str, str] | None = None,
+        left: Collection[str] = (),
+    ) -> None:
+        super().__init__("; ".join({*(failed or {}).values(), *(refused or {}).values()}))
+        self.failed = failed or {}
+        """Why these were not taken; they are tried again, later and later, and at last given up."""
+        self.refused = refused or {}
+        """Why these never will be taken; they are given up at once."""
+        self.left = frozenset(left)
+        """Those that were not tried; they come again soon."""

@@ -11,12 +11,14 @@ from gateway.errors import PluginError
 from gateway.hookspecs import Hooks
 from gateway.plugin import Plugin
 from gateway.protocols import (
+    AdminEndpoint,
     AroundAttempt,
     AroundCall,
     Authenticator,
     Billing,
     OnFinished,
     Provider,
+    SignIn,
     Sink,
     Transport,
 )
@@ -68,6 +70,11 @@ class Facade:
     def authenticators(self) -> tuple[Authenticator, ...]:
         return _values(self._ask("register_authenticators", Authenticator))
 
+    def sign_ins(self) -> tuple[SignIn, ...]:
+        found = list(self._ask("register_sign_ins", SignIn))
+        _refuse_duplicates("register_sign_ins", "way to sign in", _by_name(found))
+        return _values(found)
+
     def interceptors(self) -> tuple[AroundCall | AroundAttempt | OnFinished, ...]:
         return _values(self._ask("register_interceptors", AroundCall, AroundAttempt, OnFinished))
 
@@ -85,7 +92,9 @@ class Facade:
         return _values(found)
 
     def counters(self) -> Storage | None:
-        from limits.aio.storage import Storage  # noqa: PLC0415 - slow to import
+        if not self._manager.hook.register_counters.get_hookimpls():
+            return None
+        from limits.aio.storage import Storage  # noqa: PLC0415 - slow to import, and large
 
         found = list(self._ask("register_counters", Storage))
         if len(found) > 1:
@@ -106,6 +115,10 @@ class Facade:
     def admin_pages(self, taken: Collection[str] = ()) -> tuple[BaseRoute, ...]:
         """`taken` are the paths, below `/admin`, of the gateway's own pages."""
         return self._routes("register_admin_pages", taken)
+
+    def admin_endpoints(self) -> tuple[AdminEndpoint, ...]:
+        """Paths that are taken are told by the admin API, which is made when it is first used."""
+        return _values(self._ask("register_admin_endpoints", AdminEndpoint))
 
     def commands(self, taken: Collection[str] = ()) -> tuple[click.Command, ...]:
         """`taken` are the names of the gateway's own commands."""

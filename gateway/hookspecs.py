@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from gateway.protocols import (
+        AdminEndpoint,
         AroundAttempt,
         AroundCall,
         Authenticator,
         Billing,
         OnFinished,
         Provider,
+        SignIn,
         Sink,
         Transport,
     )
@@ -44,6 +46,11 @@ class Hooks:
     @hookspec
     def register_authenticators(self) -> Sequence[Authenticator]:
         """Authenticators, asked in order; the first that recognises the credential decides. Since 0.1."""
+        return ()
+
+    @hookspec
+    def register_sign_ins(self) -> Sequence[SignIn]:
+        """Ways for people to sign in, shown in order. Two with one name are an error. Since 0.1."""
         return ()
 
     @hookspec
@@ -84,6 +91,11 @@ class Hooks:
     @hookspec
     def register_admin_pages(self) -> Sequence[BaseRoute]:
         """Pages mounted under `/admin`. A path that is already taken is an error. Since 0.1."""
+        return ()
+
+    @hookspec
+    def register_admin_endpoints(self) -> Sequence[AdminEndpoint]:
+        """Operations of the admin API: `gateway.admin.endpoint.Endpoint`s. A path that is taken is an error. Since 0.1."""
         return ()
 
     @hookspec

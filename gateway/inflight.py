@@ -83,10 +83,16 @@ class InFlight:
     """All running calls of one gateway."""
 
     def __init__(
-        self, *, on_disconnect: Literal["cancel", "drain"], total_seconds: float, keep_alive_seconds: float
+        self,
+        *,
+        on_disconnect: Literal["cancel", "drain"],
+        total_seconds: float,
+        session_seconds: float,
+        keep_alive_seconds: float,
     ) -> None:
         self._on_disconnect = on_disconnect
         self._total = total_seconds
+        self._session = session_seconds
         self._keep_alive = keep_alive_seconds
         self._calls: dict[str, Running] = {}
         self._ticking = False
@@ -97,6 +103,12 @@ class InFlight:
 
     def __getitem__(self, call_id: str) -> Running:
         return self._calls[call_id]
+
+    def abort(self, call_id: str, reason: GatewayError) -> None:
+        """Stop one call, if it is running here."""
+        running = self._calls.get(call_id)
+        if running is not None:
+            running.abort(reason)
 
     def add(self, call: Call, reply: Reply) -> Running:
         """Take in a call that the current task is going to run."""
@@ -143,9 +155,12 @@ class InFlight:
         now = loop.time()
         for running in list(self._calls.values()):
             age = now - running.began
-            if age > self._total:
+            if running.call.capability == "realtime":
+                if age > self._session:
+                    running.abort(_expired(self._session))
+            elif age > self._total:
                 running.abort(CallTimeout(f"The call took longer than {self._total:g} seconds."))
-            elif running.watcher is None and age >= TICK_SECONDS:
+            if running.watcher is None and age >= TICK_SECONDS:
                 running.watcher = loop.create_task(self._watch(running))
             if running.call.stream and not running.settled:
                 running.reply.keep_alive(self._keep_alive)
@@ -154,3 +169,7 @@ class InFlight:
         await running.reply.gone()
         if self._on_disconnect == "cancel":
             running.abort(ClientGone("The client closed the connection."))
+
+
+def _expired(seconds: float) -> CallTimeout:
+    return CallTimeout(f"The session has reached its end after {seconds:g} seconds.", code="session_expired")

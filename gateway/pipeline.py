@@ -11,16 +11,21 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
+from gateway import fanout
 from gateway.errors import GatewayError, PermissionDenied, ProviderError
 from gateway.inflight import InFlight, Running
 from gateway.ledger import Ledger, Pricing
 from gateway.protocols import AroundAttempt, AroundCall, OnFinished, Provider, Reply
+from gateway.push import DONE, Later, push
 from gateway.routing import RoutingTable
-from gateway.types import Answer, Attempt, Call, Proceed, ProceedAttempt, Status, Target, Usage
-from gateway.wire import WIRES, StreamCut, StreamFailed, WireError
+from gateway.types import Answer, Attempt, Call, Outcome, Proceed, ProceedAttempt, Status, Target
+from gateway.wire import ESTIMATE, Exchange, StreamCut, StreamFailed, WireError, exchange
+from gateway.wire.made import MAKES, made_as
 
 log = logging.getLogger("gateway")
 
@@ -40,8 +45,10 @@ class Pipeline:
         providers: Mapping[str, Provider],
         interceptors: Sequence[object],
         inflight: InFlight,
+        may_drop: Collection[str] = frozenset(),
     ) -> None:
         self._ledger = ledger
+        self._may_drop = may_drop
         self._routing = routing
         self._pricing = pricing
         self._providers = providers
@@ -77,6 +84,7 @@ class Pipeline:
             self._inflight.remove(running)
 
     async def _tell(self, running: Running, failure: GatewayError) -> None:
+        failure.request_id = running.call.request_id
         try:
             await running.reply.fail(failure)
         except asyncio.CancelledError:
@@ -85,9 +93,10 @@ class Pipeline:
                 raise
 
     def _answer(self, call: Call) -> Awaitable[Answer]:
-        if not call.principal.may_use(call.model):
+        name = call.asks_for
+        if name is not None and not call.principal.may_use(name):
             raise PermissionDenied(
-                f"This API key may not use the model '{call.model}'.", param="model", code="model_not_allowed"
+                f"This API key may not use the model '{name}'.", param="model", code="model_not_allowed"
             )
         return self._proceed(call)
 
@@ -95,7 +104,7 @@ class Pipeline:
         """Try the targets in order, until one answers."""
         running = self._inflight[call.id]
         plan = self._routing.plan(call)
-        for target in plan:
+        for target in plan if call.own is None else ():
             self._pricing.check(self._providers[target.provider].catalogue, target.model, call.received_at)
         await self._ledger.open(call)
         running.opened = True
@@ -116,27 +125,57 @@ class Pipeline:
         outcome.provider = target.provider
         outcome.upstream_model = target.model
         running.catalogue = self._providers[target.provider].catalogue
-        body = WIRES[call.dialect].prepare(call, target.model)
-        attempt = Attempt(call=call, target=target, number=outcome.attempts, body=body)
+        turn = exchange(call, target.dialect, provider=target.provider, may_drop=self._may_drop)
+        attempt = Attempt(
+            call=call,
+            target=target,
+            number=outcome.attempts,
+            body=turn.prepare(target.model),
+            content_type=turn.content_type,
+        )
+        if turn.copies > 1:
+            return await self._fan_out(running, attempt, turn)
         answer = await self._proceed_attempt(attempt)
         try:
             if answer.stream is None:
-                outcome.usage = self._usage(call, answer)
+                answer.body, outcome.usage = turn.whole(answer.body)
+                if turn.answer_type is not None:
+                    others = [header for header in answer.headers if header[0] != b"content-type"]
+                    answer.headers = [(b"content-type", turn.answer_type), *others]
             else:
-                running.reader = WIRES[call.dialect].reader(call)
+                running.reader = turn.reader()
                 running.first = await self._first_events(running, answer)
         except BaseException as error:
             _close(answer)
             raise _as_provider_error(error, target.provider, answer.scrub) from error
-        outcome.first_byte_at = time.time()
+        _note_head(answer, turn, outcome)
+        return answer
+
+    async def _fan_out(self, running: Running, attempt: Attempt, turn: Exchange) -> Answer:
+        """Send an attempt several times at once, where each of several choices needs a request of its own."""
+        outcome, provider = running.outcome, attempt.target.provider
+        answers = await fanout.gather(lambda: self._proceed_attempt(attempt), turn.copies)
+        answer = answers[0]
+        try:
+            if answer.stream is None:
+                answer.body, outcome.usage = turn.whole_of([each.body for each in answers])
+            else:
+                streams = fanout.Streams(answers)
+                answer = Answer(
+                    answer.status, answer.headers, stream=streams, close=streams.close, scrub=answer.scrub
+                )
+                running.reader = turn.reader_of(lambda: streams.speaking)
+                running.first = await self._first_events(running, answer)
+        except BaseException as error:
+            _close(answer)
+            raise _as_provider_error(error, provider, answer.scrub) from error
+        _note_head(answer, turn, outcome)
         return answer
 
     def _send(self, attempt: Attempt) -> Awaitable[Answer]:
+        if attempt.target.dialect == ESTIMATE:
+            return _estimated(attempt)
         return self._providers[attempt.target.provider].send(attempt)
-
-    def _usage(self, call: Call, answer: Answer) -> Usage:
-        wire = WIRES[call.dialect]
-        return wire.usage(answer.body) or wire.estimate(call, answer.body)
 
     async def _first_events(self, running: Running, answer: Answer) -> bytes:
         """Return the first whole events that the client may see; b"" when the stream holds none.
@@ -152,16 +191,21 @@ class Pipeline:
                 raise reader.failure
             if data and reader.began:
                 return data
-        reader.end()
-        return b""
+        return reader.end()
 
     async def _relay_whole(self, running: Running, answer: Answer) -> None:
         if running.reply.started:  # by a sign of life, on a stream that a whole answer cannot become
             provider = running.outcome.provider or ""
             problem = f"The provider '{provider}' sent a whole answer where a stream was asked for."
             raise ProviderError(problem, provider=provider, code="upstream_malformed")
-        running.outcome.http_status = answer.status
-        self._settle(running, "success")
+        outcome = running.outcome
+        outcome.http_status = answer.status
+        if answer.status < 400:  # noqa: PLR2004 - a provider's own error is handed on only from a path of its own
+            self._settle(running, "success")
+        else:
+            outcome.error_code = "upstream_error"
+            outcome.error_message = f"The provider answered with status {answer.status}."
+            self._settle(running, "failed")
         await running.reply.whole(answer)
 
     async def _relay_stream(self, running: Running, answer: Answer) -> None:
@@ -171,22 +215,28 @@ class Pipeline:
         assert stream is not None
         outcome.http_status = answer.status
         feed, write = reader.feed, reply.write
+
+        def take(chunk: bytes) -> Awaitable[None]:
+            data = feed(chunk)
+            if reader.finished and data:
+                # Settled before the client can see the end: a finished answer is always in the ledger.
+                self._settle(running, "success")
+            shown = write(data) if data else DONE
+            if reader.failure is None:
+                return shown
+            return Later(functools.partial(_fail_after, shown, reader.failure))
+
         try:
             await reply.begin(answer)
             if running.first:
                 if reader.finished:
                     self._settle(running, "success")
                 await write(running.first)
-                async for chunk in stream:
-                    data = feed(chunk)
-                    if data:
-                        # Settled before the client can see the end: a finished answer is always in the ledger.
-                        if reader.finished and not running.settled:
-                            self._settle(running, "success")
-                        await write(data)
-                    if reader.failure is not None:
-                        raise reader.failure  # noqa: TRY301 - the same way out as all that breaks
-                reader.end()
+                await push(stream, take)
+                rest = reader.end()
+                if rest:
+                    self._settle(running, "success")
+                    await write(rest)
         except BaseException as error:
             _close(answer)
             # What breaks after the provider's last word takes nothing from the answer.
@@ -243,8 +293,28 @@ class Pipeline:
         call, outcome = running.call, running.outcome
         if outcome.usage is None and running.reader is not None:
             outcome.usage = running.reader.usage or running.reader.estimate(call)
+        if call.capability in MAKES and outcome.usage is not None:
+            size, quality = made_as(call)
+            outcome.usage = replace(outcome.usage, size=size, quality=quality)
         if running.opened and running.catalogue is not None:
-            self._pricing.apply(outcome, running.catalogue, call.received_at)
+            self._pricing.apply(outcome, running.catalogue, call.received_at, call.principal.tenant)
+
+
+async def _estimated(attempt: Attempt) -> Answer:
+    """Answer for a provider that cannot count tokens: putting the request in its dialect has counted them."""
+    headers = [(b"content-type", b"application/json"), (b"x-gateway-estimated", b"true")]
+    return Answer(200, headers, body=attempt.body)
+
+
+async def _fail_after(shown: Awaitable[None], failure: Exception) -> None:
+    await shown
+    raise failure
+
+
+def _note_head(answer: Answer, turn: Exchange, outcome: Outcome) -> None:
+    if turn.dropped:
+        answer.headers.append((b"x-gateway-dropped", ", ".join(turn.dropped).encode()))
+    outcome.first_byte_at = time.time()
 
 
 def _close(answer: Answer) -> None:
@@ -254,6 +324,8 @@ def _close(answer: Answer) -> None:
 
 def _as_provider_error(error: BaseException, provider: str, scrub: Callable[[str], str]) -> BaseException:
     """Say in the gateway's words what went wrong with a provider's answer; other errors stay as they are."""
+    if isinstance(error, UnicodeDecodeError):  # in a part that is read only when it is written for the client
+        error = WireError("a part of the answer is not valid UTF-8")
     if isinstance(error, WireError):
         code = "upstream_cut" if isinstance(error, StreamCut) else "upstream_malformed"
         return ProviderError(f"The provider '{provider}' failed: {error}.", provider=provider, code=code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import pluggy
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from limits.aio.storage import Storage
 
+    from gateway.identity.attempts import Attempts
+    from gateway.identity.people import Rules
+    from gateway.protocols import Calls, CreditBook, Prices, SignIn
     from gateway.store import Database
     from gateway.upstream import Client
 
@@ -32,17 +36,54 @@ class PluginConfig(BaseModel):
 class Context:
     """What the gateway lends to its plugins. Connections open on first use, so holding it costs nothing."""
 
-    def __init__(self, *, client: Client, database: Database) -> None:
+    def __init__(
+        self,
+        *,
+        client: Client,
+        database: Database,
+        rules: Rules | None = None,
+        public_client: Client | None = None,
+        attempts: Attempts | None = None,
+    ) -> None:
+        # Imported here, for they need the database's libraries, which whoever only reads a config does not wait for.
+        from gateway.identity.attempts import Attempts  # noqa: PLC0415
+        from gateway.identity.people import Rules  # noqa: PLC0415
+        from gateway.identity.sessions import Sessions  # noqa: PLC0415
+        from gateway.identity.tenants import Tenants  # noqa: PLC0415
+        from gateway.store.changes import Changes  # noqa: PLC0415
+        from gateway.upstream import Client, Guard  # noqa: PLC0415
+
         self.client = client
         """The HTTP client that providers send through."""
+        self.public_client = public_client or Client(guard=Guard(public_only=True))
+        """The HTTP client for URLs that users can set, or another's answer: it reaches public addresses only, and what
+        `[gateway.egress] allow` admits. What it refuses is an `AddressRefused`."""
         self.database = database
         """The gateway's database."""
+        self.changes = Changes(database)
+        """Tells who holds rows in memory when they have changed."""
+        self.sessions = Sessions(database, self.changes, rules or Rules())
+        """Signs people in."""
+        self.attempts = attempts or Attempts(0)
+        """Counts wrong credentials: ask it before a costly look at one that was never seen."""
+        self.tenants = Tenants(database)
+        """What tenants may do."""
         self.counters: Storage | None = None
         """Shared storage for limits, when a plugin registered one; set before `startup`."""
         self.workers = 1
         """How many processes serve this config."""
+        self.worker = ""
+        """The id of this process among them: its row in `workers` stays while it lives; set before `startup`."""
         self.shared_folder: Path | None = None
         """With several workers, a folder for files that are theirs alone; it goes away when the last one ends."""
+        self.sign_ins: Sequence[SignIn] = ()
+        """The ways for people to sign in with a browser, for the pages that offer them; set before `register_routes`."""
+        self.prices: Prices
+        """What calls are charged; set before `register_billing`."""
+        self.credits: CreditBook | None = None
+        """Prepaid credits, where a plugin keeps them: it sets this as it is constructed. Ask for it from `startup` on."""
+        self.calls: Calls
+        """Makes calls and knows models, for routes of a plugin's own; set before `register_routes`."""
 
 
 ConfigT = TypeVar("ConfigT", bound=PluginConfig)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from gateway.errors import GatewayError
 from gateway.types import (
@@ -12,11 +12,20 @@ from gateway.types import (
     Call,
     Capability,
     Dialect,
+    HeldCredential,
+    JobRequest,
+    ModelInfo,
     Outcome,
     Principal,
     Proceed,
     ProceedAttempt,
+    RawHeaders,
+    ReportCredential,
 )
+from gateway.wire import PLAIN, Given
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 
 class Incoming(Protocol):
@@ -29,6 +38,16 @@ class Incoming(Protocol):
     """Lower-case names; of a repeated header the last value."""
     client: str | None
     """The peer's address."""
+
+    @property
+    def header_list(self) -> RawHeaders:
+        """All headers, in order: a repeated one stands here as often as it was sent."""
+        ...
+
+    @property
+    def target(self) -> bytes:
+        """Path and query as they were sent, the mount point included."""
+        ...
 
     async def body(self) -> bytes:
         """The whole body, within the configured limit; read once and kept."""
@@ -49,8 +68,12 @@ class Reply(Protocol):
         """Send the head of a streamed answer, unless a sign of life has already sent one."""
         ...
 
-    async def write(self, data: bytes) -> None:
-        """Send whole events; waits while the client is slow, and does nothing once it has gone."""
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Send whole events, or do nothing when the client has gone.
+
+        Returns `gateway.push.DONE` when they are on their way; else it waits for a slow client, and perhaps only then
+        sends them.
+        """
         ...
 
     async def end(self) -> None:
@@ -77,7 +100,7 @@ class Provider(Protocol):
     name: str
     """The instance name in plugins.toml: `provider.NAME`."""
     dialects: Mapping[Capability, Dialect]
-    """What it can do, and in which wire format it wants each request."""
+    """What it can do, and in which wire format it wants each request; the gateway translates calls in others."""
     catalogue: str
     """Under which provider name the price book lists its models."""
     models: Sequence[str]
@@ -92,6 +115,90 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class Native(Protocol):
+    """A provider that takes more dialects as they are than its `dialects` name."""
+
+    def speaks(self, dialect: Dialect, model: str) -> bool:
+        """Whether it takes a call in this dialect for this upstream model untranslated."""
+        ...
+
+
+@runtime_checkable
+class Jobs(Protocol):
+    """A provider that takes on work which takes longer than a call: films, for the present."""
+
+    async def job(self, request: JobRequest) -> Answer:
+        """Tell about a job in OpenAI's words, send its content as a stream, or delete it.
+
+        https://platform.openai.com/docs/api-reference/videos. Raises `ProviderError` for everything but success.
+        """
+        ...
+
+
+@runtime_checkable
+class ListsModels(Protocol):
+    """A provider whose service tells which models it has."""
+
+    async def list_models(self) -> Sequence[str]:
+        """Return the upstream names of all models; none where this service does not tell after all.
+
+        Raises `ProviderError` when the service does not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class UsesVault(Protocol):
+    """A provider that can take credentials from the vault, and does when `takes_vault` is true."""
+
+    name: str
+    takes_vault: bool
+    has_credentials: bool
+    """Whether it has one for tenants without their own, from the config or the vault."""
+
+    def use_credentials(self, held: Sequence[HeldCredential], report: ReportCredential) -> None:
+        """Use these from now on, besides those of the config; of a tenant's own, only that tenant's calls."""
+        ...
+
+    async def try_secret(self, secret: str) -> bool:
+        """Show the service a secret; False where it has nothing to show it to.
+
+        Raises `ProviderError`, without the secret in it, when the service does not take it or cannot be asked.
+        """
+        ...
+
+
+@runtime_checkable
+class Forwards(Protocol):
+    """A provider with paths of its own that clients may use, at `/provider/NAME/…`."""
+
+    query_credentials: frozenset[str]
+    """Parameters of a URL that hold a credential: a client's is never handed on."""
+    paths: OwnPaths | None
+    """None when there are none."""
+
+    def dialect_of(self, method: str, path: str) -> tuple[Dialect, Given] | None:
+        """What kind of call a request is, when it is one; the path is decoded, and below the provider's base URL."""
+        ...
+
+    def names_model(self, path: str) -> str | None:
+        """The model that a declared path names, if any."""
+        ...
+
+
+class OwnPaths(Protocol):
+    """What a provider has below its base URL."""
+
+    def below(self, path: str) -> str:
+        """Return the path without what the base URL ends in anyway."""
+        ...
+
+    def declared(self, method: str, path: str) -> str | None:
+        """Return the declared path that covers this one; None when none does."""
+        ...
+
+
+@runtime_checkable
 class Authenticator(Protocol):
     """Recognises one kind of credential."""
 
@@ -99,6 +206,127 @@ class Authenticator(Protocol):
         """The principal; None when the request holds no credential of this kind.
 
         Raises `AuthenticationFailed` when it holds one that is not good, `Unavailable` when that cannot be told.
+        """
+        ...
+
+
+@runtime_checkable
+class SignIn(Protocol):
+    """A way for people to sign in with a browser. Its routes are registered beside it, and end in a session.
+
+    A plain link gets `?next=PATH`, below the mount point, and `&invitation=TOKEN` where somebody was invited. To add
+    the way to an account, its `start` is sent a form by POST, with `csrf_token` and `next`.
+
+    A script finds a `<button data-sign-in="NAME" data-start data-next data-invitation data-add data-csrf hidden>`, and
+    shows it where the browser can do what it takes; after it stands an empty `<div data-sign-in-panel="NAME">` for more.
+    `data-next` is where to go in the end, ready to be followed; `data-add` is `true` on a page that adds the way to
+    the account: then requests carry `x-csrf-token`. Words for people go into the page's `[data-sign-in-status]`.
+    """
+
+    name: str
+    """Unique, as `oidc-google`; names the button on the page."""
+    title: str
+    """What the button says after "Continue with", as `Google`."""
+    start: str
+    """The path that begins it, below the mount point: followed as a link, or what the script asks first."""
+    script: str | None
+    """The path of a script of its own; it finds its button as `[data-sign-in="NAME"]`. None for a plain link."""
+
+
+class Visit(Protocol):
+    """A request at a route of a plugin's own, of somebody who is known."""
+
+    principal: Principal
+    headers: Mapping[bytes, bytes]
+    """Lower-case names; of a repeated header the last value."""
+
+    async def body(self) -> bytes:
+        """The whole body, within the configured limit. Raises `InvalidRequest` beyond it."""
+        ...
+
+    async def answer(self, dialect: Dialect, body: bytes, given: Given = PLAIN) -> None:
+        """Make the call that a body in that dialect asks for, and answer the request: also with errors, also in a stream.
+
+        `given` is what the request says outside of the body.
+        """
+        ...
+
+    async def ask(self, dialect: Dialect, body: bytes, given: Given = PLAIN) -> Answer:
+        """Make the call and return its whole answer, for you to answer the request with. Raises what ends the call."""
+        ...
+
+
+class Calls(Protocol):
+    """Calls and models, for plugins with routes of their own: `context.calls`.
+
+    A request makes at most one call, which goes the same way as all others, through the pipeline and the ledger.
+    """
+
+    async def enter(self, scope: Scope, receive: Receive, send: Send) -> Visit:
+        """Find out whose request it is. Raises `AuthenticationFailed`, or `Unavailable` when it cannot be told."""
+        ...
+
+    def models(self, principal: Principal) -> Sequence[ModelInfo]:
+        """The names that somebody may call: aliases first, then `provider/model`."""
+        ...
+
+    def model(self, name: str, principal: Principal) -> ModelInfo:
+        """Describe a name that may be called, listed or not. Raises `ModelNotFound`."""
+        ...
+
+
+@runtime_checkable
+class AdminEndpoint(Protocol):
+    """An operation of the admin API: what a `gateway.admin.endpoint.Endpoint` is."""
+
+    method: str
+    path: str
+    """Below `/admin/api`."""
+    permissions: Sequence[str]
+    """Any of these is enough."""
+
+
+class Prices(Protocol):
+    """What calls are charged, for plugins that hold money for a call before it is made: `context.prices`."""
+
+    def estimate(self, call: Call) -> int | None:
+        """The most that a call is likely to be charged, in 10⁻⁹ credit; None when no price is known.
+
+        That is for its input as it is, and the longest answer that it allows. Raises what the call will be refused
+        with when its model is not known.
+        """
+        ...
+
+    def use_plans(self, plan_of: Callable[[str], str | None]) -> None:
+        """Let selling prices of plans hold: `plan_of` tells the plan of a tenant, at once and from memory."""
+        ...
+
+
+class CreditBook(Protocol):
+    """Prepaid credits, in 10⁻⁹ credit: `context.credits`. What is asked twice under a `reference` happens once."""
+
+    async def grant(
+        self,
+        tenant: str,
+        amount: int,
+        *,
+        kind: Literal["paid", "promotional"],
+        reference: str,
+        user: str | None = None,
+        expires_at: float | None = None,
+    ) -> bool:
+        """Give credits; return False when that was done before. `user` is who gets them where accounts are of users.
+
+        Raises `InvalidRequest` for an amount that is not positive, and for a reference of another tenant or amount.
+        """
+        ...
+
+    async def take_back(
+        self, tenant: str, amount: int, *, grant: str, reference: str, user: str | None = None
+    ) -> bool:
+        """Take back credits that `grant` (its reference) gave, as after a refund; return False when that was done before.
+
+        What is spent already leaves the account in debt: below zero, until it is paid for. Raises as `grant` does.
         """
         ...
 
@@ -153,7 +381,8 @@ class Sink(Protocol):
     async def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Hand the records on; returning means they are safe. Raising means they come again later.
 
-        Each record is a ledger row as `gateway calls --json` prints it; its `id` lets the far side deduplicate.
+        Raise `gateway.errors.Undelivered` where some records alone were not taken, anything else while the far side is
+        away. Each record is a ledger row as `gateway calls --json` prints it; its `id` lets the far side deduplicate.
         """
         ...
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -41,6 +43,7 @@ class Timeouts(_Table):
     )
     idle: Seconds = Field(default=120, description="Seconds of silence allowed within an answer.")
     total: Seconds = Field(default=900, description="Seconds from the request to the end of the answer.")
+    session: Seconds = Field(default=3600, description="Seconds that a realtime session may last.")
 
 
 class Upstream(_Table):
@@ -56,8 +59,23 @@ class Upstream(_Table):
 
 
 class Prices(_Table):
-    """What calls cost."""
+    """What calls cost, and what callers are charged."""
 
+    margin_percent: Decimal = Field(
+        default=Decimal(0),
+        ge=-100,
+        le=100_000,
+        description="Added to what a provider asks; negative for a discount.",
+    )
+    credit_price: Decimal = Field(
+        default=Decimal(1), gt=0, description="What one credit is worth, in currency units."
+    )
+    answer_tokens: int = Field(
+        default=4096,
+        ge=1,
+        description="The longest answer to reckon with before a call whose client sets no bound, in tokens; "
+        "never more than the model can write.",
+    )
     unknown: Literal["flag", "refuse", "fallback"] = Field(
         default="flag",
         description="A model without a price: `flag` calls it and records no cost, `refuse` answers 400, "
@@ -70,8 +88,12 @@ class Prices(_Table):
     book: Path | None = Field(
         default=None, description="A price file whose entries are added to those that ship."
     )
+    selling_book: Path | None = Field(
+        default=None,
+        description="A price file with what is asked of callers, in credits; what it does not list is asked as cost and margin.",
+    )
 
-    @field_validator("book")
+    @field_validator("book", "selling_book")
     @classmethod
     def _beside_the_config(cls, book: Path | None, info: ValidationInfo) -> Path | None:
         return None if book is None else _folder(info) / book.expanduser()
@@ -81,6 +103,105 @@ class Prices(_Table):
         if self.unknown == "fallback" and None in (self.fallback_input, self.fallback_output):
             raise ValueError("unknown = 'fallback' needs fallback_input and fallback_output")
         return self
+
+
+def _network(entry: str) -> str:
+    try:
+        return str(ip_network(entry))
+    except ValueError:
+        raise ValueError(f"'{entry}' is no network or address, as 10.0.0.0/8 and 192.0.2.7 are") from None
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
+class Egress(_Table):
+    """Where requests may go that are not for a provider's own base URL."""
+
+    allow: tuple[Network, ...] = Field(
+        default=(),
+        description="Networks and addresses that URLs set by users may lead to, beside public ones: `10.0.0.0/8`. The metadata "
+        "service of a cloud is refused to every URL, unless its very address is named here.",
+    )
+
+
+class Files(_Table):
+    """The files that clients upload, for batches above all."""
+
+    provider: str | None = Field(
+        default=None,
+        description="Name of the provider that keeps the files and carries out the batches; the gateway itself when not set.",
+    )
+    max_bytes: int | None = Field(
+        default=None, ge=1, description="Largest file, in bytes; `max_body_bytes` when not set."
+    )
+    max_tenant_bytes: int = Field(
+        default=10 * 2**30, ge=1, description="The most bytes that the files of one tenant may hold together."
+    )
+
+
+class Batches(_Table):
+    """The batches of requests."""
+
+    concurrency: int = Field(
+        default=8, ge=1, description="Calls that all batches of a process make at the same time."
+    )
+
+
+class Identity(_Table):
+    """How people come in, and where they find the gateway."""
+
+    sign_up: Literal["invited", "open", "personal"] = Field(
+        default="invited",
+        description="Who signs in for the first time needs an invitation (`invited`), becomes a member of "
+        "`sign_up_tenant` (`open`), or owns a tenant of their own (`personal`).",
+    )
+    sign_up_tenant: str = Field(default="default", description="The tenant that newcomers join.")
+    sign_up_role: str = Field(default="member", description="The role that newcomers get there.")
+    operator_tenant: str = Field(
+        default="default", description="The tenant whose owners and admins administer the whole gateway."
+    )
+    access_minutes: float = Field(
+        default=15, gt=0, le=1440, description="Minutes for which an access token of a session is good."
+    )
+    session_days: float = Field(
+        default=30, gt=0, description="Days after which a session that nobody uses ends."
+    )
+    public_url: str = Field(
+        default="http://localhost:8080",
+        pattern=r"^https?://[^/\s]+(/[^\s]*[^/\s])?$",
+        description="The address under which browsers reach the gateway, its mount point included; no slash at the end.",
+    )
+
+
+class VaultKeys(_Table):
+    """The master keys of the vault, in which credentials of providers are sealed."""
+
+    master_key: Secret | None = Field(
+        default=None,
+        description="The key that seals: 32 bytes in base64, as `gateway vault init` makes them.",
+    )
+    previous_keys: tuple[Secret, ...] = Field(
+        default=(),
+        description="Keys that still open what was sealed with them, until `gateway vault rotate`.",
+    )
+    master_key_command: tuple[str, ...] = Field(
+        default=(),
+        description="A command and its arguments that prints the keys instead, one a line; the first seals.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.master_key_command and (self.master_key or self.previous_keys):
+            raise ValueError("master_key_command prints all keys; leave out master_key and previous_keys")
+        if self.previous_keys and self.master_key is None:
+            raise ValueError("previous_keys only open; name the key that seals in master_key")
+        return self
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys that stand in the config; the first seals."""
+        given = (*((self.master_key,) if self.master_key else ()), *self.previous_keys)
+        return tuple(key.reveal() for key in given)
 
 
 class Settings(_Table):
@@ -99,6 +220,20 @@ class Settings(_Table):
         default="cancel",
         description="When the client goes away: `cancel` the provider's answer, or `drain` it to learn its usage.",
     )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        description="Networks and addresses of reverse proxies whose word about the client's address is taken: `10.0.0.0/8`. "
+        "Whoever else sends such a header is not believed.",
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for", description="The header in which they say so."
+    )
+    failures_per_minute: int = Field(
+        default=100,
+        ge=0,
+        description="Wrong credentials from one address in a minute, after which further ones are answered with 429, in each "
+        "process; good ones always work. 0 for no limit.",
+    )
     max_body_bytes: int = Field(default=32 * 2**20, ge=1, description="Largest request body, in bytes.")
     keepalive_seconds: Seconds = Field(
         default=15, description="Seconds between keep-alive comments while a stream is silent."
@@ -106,6 +241,31 @@ class Settings(_Table):
     drain_seconds: float = Field(
         default=30, ge=0, description="Seconds that running calls get to finish on shutdown."
     )
+    drop_params: bool | tuple[str, ...] = Field(
+        default=(
+            "cache_control",
+            "cache_key",
+            "metadata",
+            "service_tier",
+            "thinking",
+            "tools.strict",
+            "user",
+        ),
+        description="Parameters that may be left out where a provider cannot be told them: a list of names, `true` for all, "
+        "`false` for none. Others are refused. What was left out is told in the header `x-gateway-dropped`.",
+    )
+    responses_days: float = Field(
+        default=30, gt=0, description="Days for which responses of `/v1/responses` are stored."
+    )
+    files: Files = Field(default_factory=Files, description="The files that clients upload.")
+    identity: Identity = Field(
+        default_factory=Identity, description="How people come in, and where they find the gateway."
+    )
+    vault: VaultKeys = Field(
+        default_factory=VaultKeys, description="The keys of the vault, which keeps credentials of providers."
+    )
+    batches: Batches = Field(default_factory=Batches, description="The batches of requests.")
+    egress: Egress = Field(default_factory=Egress, description="Where requests of the gateway may go.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long to wait for a provider.")
     upstream: Upstream = Field(default_factory=Upstream, description="The connections to providers.")
     prices: Prices = Field(default_factory=Prices, description="What calls cost.")

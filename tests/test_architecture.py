@@ -18,7 +18,17 @@ from gateway.hookspecs import Hooks
 from gateway.loader import KINDS
 from gateway.plugin import PluginConfig
 from gateway.schema import installed
-from gateway.settings import ModelRoute, ModelTarget, Prices, Settings, Timeouts, Upstream
+from gateway.settings import (
+    Batches,
+    Files,
+    Identity,
+    ModelRoute,
+    ModelTarget,
+    Prices,
+    Settings,
+    Timeouts,
+    Upstream,
+)
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -86,7 +96,7 @@ def test_every_plugin_is_complete_and_known_everywhere(package: Path) -> None:
     assert {"__init__.py", "py.typed", "README.md"} <= {path.name for path in package.iterdir()}
     assert short(package) in PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     entry_points = PYPROJECT["project"]["entry-points"]["gateway.plugins"]
-    assert [plugin for plugin, target in entry_points.items() if target.partition(":")[0] == name]
+    assert [plugin for plugin, target in entry_points.items() if re.split(r"[.:]", target)[0] == name]
     linter = PYPROJECT["tool"]["importlinter"]
     assert name in linter["root_packages"]
     listed = {contract["name"]: [*_modules(contract)] for contract in linter["contracts"]}
@@ -113,6 +123,9 @@ def test_every_setting_is_described_and_nothing_changes_or_slips_in() -> None:
         Timeouts,
         Upstream,
         Prices,
+        Files,
+        Batches,
+        Identity,
         ModelRoute,
         ModelTarget,
         *(cls.Config for cls in classes.values()),

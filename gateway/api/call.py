@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.access import Access
 from gateway.api.incoming import HttpIncoming
+from gateway.api.manners import PLAIN_MANNERS, Manners, renaming
 from gateway.api.reply import HttpReply
-from gateway.errors import GatewayError, Unavailable
+from gateway.errors import GatewayError
 from gateway.pipeline import Pipeline
-from gateway.types import Call
-from gateway.wire import Wire
+from gateway.types import Call, Principal
+from gateway.wire import PLAIN, Given, Wire
 
 if TYPE_CHECKING:
     from gateway.api.lifecycle import Lifecycle
@@ -25,44 +28,85 @@ class CallEndpoint:
     """One dialect's endpoint, as an ASGI application: no request or response objects on the hot path."""
 
     def __init__(
-        self, wire: Wire, *, access: Access, pipeline: Pipeline, lifecycle: Lifecycle, max_body: int
+        self,
+        wire: Wire,
+        *,
+        access: Access,
+        pipeline: Pipeline,
+        lifecycle: Lifecycle,
+        max_body: int,
+        manners: Manners = PLAIN_MANNERS,
     ) -> None:
         self._wire = wire
+        self._manners = manners
         self._access = access
         self._pipeline = pipeline
         self._lifecycle = lifecycle
         self._max_body = max_body
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one request whose body says everything."""
+        return self.serve(scope, receive, send, PLAIN)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, given: Given) -> None:
+        """Answer one request; `given` is what its path says."""
+        if self._manners.rename is not None:
+            send = renaming(send, self._manners.rename, scope["gateway.request_id"])
         reply = HttpReply(self._wire, receive, send)
         try:
-            call = await self._call(scope, receive)
+            call = await self._call(scope, receive, given)
         except GatewayError as error:
+            error.request_id = scope["gateway.request_id"]
             await reply.fail(error)
             return
         await self._pipeline.run(call, reply)
 
-    async def _call(self, scope: Scope, receive: Receive) -> Call:
-        if self._lifecycle.draining:
-            raise Unavailable("The gateway is shutting down.", headers=[(b"retry-after", b"1")])
-        wire = self._wire
+    async def _call(self, scope: Scope, receive: Receive, given: Given) -> Call:
+        self._lifecycle.admit()
         incoming = HttpIncoming(scope, receive, self._max_body)
-        principal = await self._access.principal(incoming)
-        body = await incoming.body()
-        head = wire.read(body)
-        client_id = incoming.headers.get(b"x-client-request-id")
-        request_id: str = scope["gateway.request_id"]
-        return Call(
-            id="call_" + request_id[4:],
-            request_id=request_id,
-            client_request_id=client_id[:CLIENT_ID_LENGTH].decode("latin-1") if client_id else None,
-            capability=wire.capability,
-            dialect=wire.name,
-            model=head.model,
-            stream=head.stream,
-            shows_usage=head.shows_usage,
-            body=body,
-            principal=principal,
-            received_at=time.time(),
+        principal = await self._access.caller(incoming)
+        return new_call(
+            self._wire,
+            scope,
+            incoming.headers,
+            principal,
+            body=await incoming.body(),
+            given=given,
+            forwarded=self._manners.forwarded,
         )
+
+
+def new_call(
+    wire: Wire,
+    scope: Scope,
+    headers: Mapping[bytes, bytes],
+    principal: Principal,
+    *,
+    body: bytes,
+    given: Given,
+    forwarded: Sequence[bytes] = (),
+) -> Call:
+    """Make the call that a request asks for; `forwarded` names headers that go on. Raises `InvalidRequest`."""
+    kind = headers.get(b"content-type")
+    content_type = kind.decode("latin-1") if kind else given.content_type
+    if content_type != given.content_type:
+        given = replace(given, content_type=content_type)
+    head = wire.read(body, given)
+    client_id = headers.get(b"x-client-request-id")
+    request_id: str = scope["gateway.request_id"]
+    return Call(
+        id="call_" + request_id[4:],
+        request_id=request_id,
+        client_request_id=client_id[:CLIENT_ID_LENGTH].decode("latin-1") if client_id else None,
+        capability=wire.capability,
+        dialect=wire.name,
+        model=head.model,
+        stream=head.stream,
+        shows_usage=head.shows_usage,
+        body=body,
+        content_type=content_type,
+        principal=principal,
+        received_at=time.time(),
+        forwarded=[(name, value) for name in forwarded if (value := headers.get(name)) is not None],
+        provider=given.provider,
+    )

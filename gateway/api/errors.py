@@ -9,15 +9,26 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.api import anthropic, gemini_models
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.wire.openai_common import error_body
+from gateway.wire import gemini_errors, openai_errors
+from gateway.wire.anthropic_messages import errors as anthropic_errors
 
 log = logging.getLogger("gateway")
 
 
-def response(error: GatewayError) -> Response:
-    """Shape an error as a response."""
-    made = Response(error_body(error), status_code=error.status, media_type="application/json")
+def response(error: GatewayError, request: Request | None = None) -> Response:
+    """Shape an error as a response, in the words of the client that sent the request."""
+    if request is not None and gemini_models.speaks_gemini(request):
+        return _made(error, gemini_errors.error_body(error))
+    if request is None or not anthropic.speaks_anthropic(request):
+        return _made(error, openai_errors.error_body(error))
+    error.request_id = request.scope["gateway.request_id"]
+    return anthropic.named(_made(error, anthropic_errors.error_body(error)), request)
+
+
+def _made(error: GatewayError, body: bytes) -> Response:
+    made = Response(body, status_code=error.status, media_type="application/json")
     made.raw_headers.extend(error.headers)
     return made
 
@@ -38,13 +49,13 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         )
     else:
         refusal = InvalidRequest(str(error.detail), status=error.status_code)
-    return response(refusal)
+    return response(refusal, request)
 
 
-async def on_gateway_error(_request: Request, error: Exception) -> Response:
+async def on_gateway_error(request: Request, error: Exception) -> Response:
     """Answer an error of the gateway's own that a plain route raised."""
     assert isinstance(error, GatewayError)
-    return response(error)
+    return response(error, request)
 
 
 async def on_fault(request: Request, error: Exception) -> Response:
@@ -52,4 +63,4 @@ async def on_fault(request: Request, error: Exception) -> Response:
     log.error("%s: internal error", request.scope.get("gateway.request_id"), exc_info=error)
     # Starlette raises the fault again once this is sent, upon which the server closes the connection.
     closes = [(b"connection", b"close")]
-    return response(GatewayError("The gateway failed to process this request.", headers=closes))
+    return response(GatewayError("The gateway failed to process this request.", headers=closes), request)

@@ -2,54 +2,86 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.types import Receive, Scope
 
 from gateway.errors import ClientGone, InvalidRequest
+from gateway.types import RawHeaders
+
+if TYPE_CHECKING:
+    from gateway.api.access import Admitted
+
+_DIGITS = 18
+"""Of a length; what is longer is too long, and no number for Python to read."""
 
 
 class HttpIncoming:
     """The request head as ASGI gave it, and its body on demand."""
 
-    __slots__ = ("_body", "_max_body", "_receive", "client", "headers", "method", "path")
+    __slots__ = (
+        "_body",
+        "_max_body",
+        "_receive",
+        "_scope",
+        "admitted",
+        "client",
+        "headers",
+        "method",
+        "path",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, max_body: int) -> None:
         self._receive = receive
+        self._scope = scope
         self._max_body = max_body
-        self._body: bytes | None = None
+        self._body: bytes | None = scope.get("gateway.body")  # which authenticating may have read already
         self.method: str = scope["method"]
         self.path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         peer = scope.get("client")
         self.client: str | None = peer[0] if peer else None
+        self.admitted: Admitted | None = scope.get("gateway.admitted")
+
+    @property
+    def header_list(self) -> RawHeaders:
+        """All headers, in order."""
+        return self._scope["headers"]
+
+    @property
+    def target(self) -> bytes:
+        """Path and query as they were sent."""
+        return target_of(self._scope)
 
     async def body(self) -> bytes:
         """Read the whole body, once. Raises `InvalidRequest` (413) beyond the limit, `ClientGone` when it breaks off."""
         if self._body is not None:
             return self._body
         length = self.headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > self._max_body:
+        if length is not None and length.isdigit() and int(length[:_DIGITS]) > self._max_body:
             raise self._too_large()
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
             body: bytes = message.get("body", b"")
             if len(body) > self._max_body:
                 raise self._too_large()
-            self._body = body
-            return body
-        parts: list[bytes] = []
-        size = 0
+            return self._keep(body)
+        parts = io.BytesIO()  # in the end it gives its own memory away: a large body is never held twice
         while message["type"] == "http.request":
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._max_body:
+            if parts.tell() + len(message.get("body", b"")) > self._max_body:
                 raise self._too_large()
+            parts.write(message.get("body", b""))
             if not message.get("more_body", False):
-                self._body = b"".join(parts)
-                return self._body
+                return self._keep(parts.getvalue())
             message = await self._receive()
         raise ClientGone("The client closed the connection before it had sent the whole request.")
+
+    def _keep(self, body: bytes) -> bytes:
+        self._body = self._scope["gateway.body"] = body
+        return body
 
     def _too_large(self) -> InvalidRequest:
         return InvalidRequest(
@@ -58,3 +90,11 @@ class HttpIncoming:
             code="request_too_large",
             headers=[(b"connection", b"close")],
         )
+
+
+def target_of(scope: Scope) -> bytes:
+    """Path and query of a request, as they were sent."""
+    path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    path = path.partition(b"?")[0]
+    query: bytes = scope.get("query_string", b"")
+    return path + b"?" + query if query else path

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
+from collections.abc import Awaitable
 
 from starlette.types import Message, Receive, Send
 
 from gateway.errors import GatewayError
+from gateway.push import DONE, Later
 from gateway.types import Answer, RawHeaders
 from gateway.wire import Wire
 
@@ -18,6 +21,9 @@ STREAM_HEADERS: RawHeaders = [
     (b"x-accel-buffering", b"no"),
 ]
 
+SOUND = (b"audio/", b"video/", b"image/", b"application/octet-stream")
+"""Content types of a stream that is no events: it is sent as what it is."""
+
 
 class HttpReply:
     """Answers one HTTP request. Everything of a stream goes out at once, event by event."""
@@ -25,9 +31,11 @@ class HttpReply:
     __slots__ = (
         "_closed",
         "_last_sent",
+        "_prompt",
         "_pulse",
         "_receive",
         "_send",
+        "_stirred",
         "_streams",
         "_wire",
         "_writing",
@@ -39,8 +47,10 @@ class HttpReply:
         self._receive = receive
         self._send = send
         self._closed = False
+        self._prompt = False
         self._streams = False
         self._writing = False
+        self._stirred = False
         self._last_sent = time.monotonic()
         self._pulse: asyncio.Task[None] | None = None
         self.started = False
@@ -52,22 +62,37 @@ class HttpReply:
     async def begin(self, answer: Answer) -> None:
         """Send the head of a stream, unless a sign of life has done so."""
         if not self.started:
+            if any(name == b"content-type" and kind.startswith(SOUND) for name, kind in answer.headers):
+                await self._begin([*STREAM_HEADERS[1:], *answer.headers])
+                self._streams = False  # in a sound there is no place for an error: it is only cut
+                return
             extra = [header for header in answer.headers if header[0] != b"content-type"]
             await self._begin([*STREAM_HEADERS, *extra])
 
-    async def write(self, data: bytes) -> None:
-        """Send whole events; the server makes this wait while the client is slow."""
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Send whole events: at once where the server does so, else when what this returns is awaited."""
         if self._closed:
-            return
+            return DONE
+        if not self._prompt or self._pulse is not None:
+            return Later(functools.partial(self._write, data))
+        self._stirred = True
+        sending = self._send({"type": "http.response.body", "body": data, "more_body": True})
+        return DONE if sending is DONE else Later(functools.partial(self._sent, sending))
+
+    async def _write(self, data: bytes) -> None:
         if self._pulse is not None:
             await self._pulse
+        await self._sent(self._send({"type": "http.response.body", "body": data, "more_body": True}))
+
+    async def _sent(self, sending: Awaitable[None]) -> None:
+        """Wait for the server, which waits while the client is slow."""
         self._writing = True
-        try:  # as in _emit, without its frame: this runs for every chunk
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        try:
+            await sending
         except OSError:
             self._closed = True
         self._writing = False
-        self._last_sent = time.monotonic()
+        self._stirred = True
 
     async def end(self) -> None:
         """End a stream cleanly."""
@@ -101,8 +126,14 @@ class HttpReply:
 
     def keep_alive(self, seconds: float) -> None:
         """Send a sign of life when nothing was sent for so many seconds and nothing is being sent now."""
-        idle = time.monotonic() - self._last_sent
-        if idle >= seconds and not (self._closed or self._writing or self._pulse):
+        now = time.monotonic()
+        if self._stirred:
+            self._stirred, self._last_sent = False, now
+        elif (
+            now - self._last_sent >= seconds
+            and self._wire.keep_alive
+            and not (self._closed or self._writing or self._pulse)
+        ):
             self._pulse = asyncio.get_running_loop().create_task(self._beat())
 
     async def _beat(self) -> None:
@@ -130,6 +161,10 @@ class HttpReply:
     async def _emit(self, message: Message) -> None:
         if not self._closed:
             try:
-                await self._send(message)
+                sending = self._send(message)
+                self._prompt = (
+                    sending is DONE
+                )  # `gateway serve` sends as soon as it is told; so the next may go so too
+                await sending
             except OSError:  # how ASGI 2.4 servers say that the client has gone
                 self._closed = True

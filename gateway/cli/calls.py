@@ -159,6 +159,8 @@ def _print_details(record: dict[str, Any]) -> None:
             text = f"{value['code']}: {value['message']}"
         elif name == "cost":
             text = _cost(record)
+        elif name == "units":
+            text = ", ".join(f"{count} {unit}" for unit, count in value.items())
         else:
             text = str(value).lower() if isinstance(value, bool) else str(value)
         colour = _COLOURS[record["status"]] if name == "status" else None

@@ -2,15 +2,19 @@
 
 uvicorn hands the head of an answer and its body to the socket one after the other: two system calls where one will do.
 Here the head waits for what follows it, as ASGI allows, and is searched once as a whole for what HTTP does not allow.
+
+`send` also does its work as soon as it is called, where the client keeps up: then there is nothing left to await.
 """
 
 from __future__ import annotations
 
+import functools
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from gateway.push import DONE, Later
 from gateway.types import RawHeaders
 
 NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
@@ -22,12 +26,15 @@ class Cycle(RequestResponseCycle):
     head: bytes = b""
     """The head of the answer, while it waits for the first piece of the body."""
 
-    async def send(self, message: Any) -> None:
-        """Send one ASGI message. Raises RuntimeError for one that does not fit, as uvicorn does."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+    def send(self, message: Any) -> Any:
+        """Send one ASGI message; return what ASGI says to await, which is `DONE` when the message is on its way.
+
+        Raises RuntimeError for a message that does not fit, as uvicorn does.
+        """
         if self.disconnected:
-            return
+            return DONE
+        if self.flow.write_paused:
+            return Later(functools.partial(self._send_drained, message))
         kind = message["type"]
         if kind == "http.response.body" and self.response_started and not self.response_complete:
             self._send_body(message.get("body", b""), more=message.get("more_body", False))
@@ -35,6 +42,11 @@ class Cycle(RequestResponseCycle):
             self._hold_head(message["status"], message.get("headers", ()))
         else:
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
+        return DONE
+
+    async def _send_drained(self, message: Any) -> None:
+        await self.flow.drain()
+        await self.send(message)
 
     def _hold_head(self, status: int, headers: RawHeaders) -> None:
         self.response_started = True
@@ -63,13 +75,13 @@ class Cycle(RequestResponseCycle):
         self.head = head
 
     def _send_body(self, body: bytes, *, more: bool) -> None:
-        if self.scope["method"] == "HEAD":
-            body, self.expected_content_length = b"", 0
-        elif self.chunked_encoding:
+        if self.chunked_encoding:
             if body:
-                body = b"%x\r\n%b\r\n" % (len(body), body)
+                body = b"".join((b"%x\r\n" % len(body), body, b"\r\n"))
             if not more:
                 body += b"0\r\n\r\n"
+        elif self.scope["method"] == "HEAD":
+            body, self.expected_content_length = b"", 0
         else:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0:

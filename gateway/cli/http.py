@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.cli.cycle import Cycle
+from gateway.cli.flow import Flow, Signal, Waiting
 from gateway.errors import InvalidRequest
 from gateway.ids import Ids
-from gateway.wire.openai_common import error_body
+from gateway.wire.openai_errors import error_body
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -43,16 +45,24 @@ _HEAD = (
 class Http(HttpToolsProtocol):
     """One connection of a client."""
 
-    _unused_bytes = 0
-    """Received, but of no complete head and no body yet: a head, a chunk's extension, or trailers."""
-    _body_bytes = 0
-    """Received of all bodies."""
-    _waits_for: str | None = None
-    """What the last look found the server to be waiting for: a field of `Patience`."""
-    _progress: tuple[object, int] = (None, 0)
-    """How far that look found it to be."""
-    _since = 0.0
-    """When it was found so first, in loop time."""
+    # In slots: with more than 30 attributes, a Python object takes four times as much memory.
+    __slots__ = ("_body_bytes", "_progress", "_since", "_unused_bytes", "_waits_for")
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Set up a new connection."""
+        super().connection_made(transport)
+        self.flow = Flow(transport)
+        self.pipeline: Any = Waiting()
+        self._unused_bytes = 0
+        """Received, but of no complete head and no body yet: a head, a chunk's extension, or trailers."""
+        self._body_bytes = 0
+        """Received of all bodies."""
+        self._waits_for: str | None = None
+        """What the last look found the server to be waiting for: a field of `Patience`."""
+        self._progress: tuple[object, int] = (None, 0)
+        """How far that look found it to be."""
+        self._since = 0.0
+        """When it was found so first, in loop time."""
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
@@ -107,8 +117,21 @@ class Http(HttpToolsProtocol):
             what = "head was not complete in time" if waits_for == "head" else "body stopped coming"
             self._refuse(InvalidRequest(f"The request's {what}.", status=408, code="request_timeout"))
 
+    def on_response_complete(self) -> None:
+        """Start the next request of a pipeline. `look` watches over idle connections: no timer is set for each answer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.__class__ = Cycle  # uvicorn names the class it makes, and offers no other place to exchange it
+        # uvicorn names the classes it makes, and offers no other place to exchange them.
+        cycle.__class__ = Cycle
+        message_event: Any = Signal(on=cycle.message_event.is_set())
+        cycle.message_event = message_event
         super()._start_asgi_task(cycle, app)
 
     def _cut_off(self) -> None:

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,7 @@ def _serve(ctx: click.Context, host: str, port: int, workers: int, log_level: st
     from gateway.app import Gateway
     from gateway.cli.banner import show_banner, show_draining, show_stopped
     from gateway.cli.server import Server
+    from gateway.cli.welcome import show_owner_link
 
     gateway = Gateway(config, workers=workers)
     listener = _bind(family, address)
@@ -81,8 +82,12 @@ def _serve(ctx: click.Context, host: str, port: int, workers: int, log_level: st
         what, count = ("worker", workers) if workers > 1 else ("call", gateway.running)
         show_draining(f"{count} {what}{'s' * (count != 1)}", config.settings.drain_seconds)
 
+    def on_started() -> Awaitable[None]:
+        return show_owner_link(config, url=url)
+
     if workers == 1:
-        Server(gateway, on_ready=on_ready, on_drain=on_drain).run(sockets=[listener])
+        server = Server(gateway, on_ready=on_ready, on_drain=on_drain, on_started=on_started)
+        server.run(sockets=[listener])
         show_stopped()
         return 0
 
@@ -93,7 +98,14 @@ def _serve(ctx: click.Context, host: str, port: int, workers: int, log_level: st
         def build() -> Gateway:
             return Gateway(config, workers=workers, shared_folder=Path(folder))
 
-        code = Supervisor(workers, build=build, listener=listener, on_ready=on_ready, on_drain=on_drain).run()
+        code = Supervisor(
+            workers,
+            build=build,
+            listener=listener,
+            on_ready=on_ready,
+            on_drain=on_drain,
+            on_started=on_started,
+        ).run()
     show_stopped()
     return code
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import math
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -46,6 +45,7 @@ class Server(uvicorn.Server):
         *,
         on_ready: Callable[[], None],
         on_drain: Callable[[], None] | None = None,
+        on_started: Callable[[], Awaitable[None]] | None = None,
         patience: Patience = Patience(),  # noqa: B008 - it cannot change
     ) -> None:
         super().__init__(
@@ -53,7 +53,8 @@ class Server(uvicorn.Server):
                 gateway,
                 loop="auto",
                 http=Http,
-                ws="none",
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,
                 lifespan="off",  # started and stopped below, so that errors reach the command as they are
                 interface="asgi3",
                 access_log=False,
@@ -61,13 +62,13 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_keep_alive=math.ceil(patience.idle),
                 timeout_graceful_shutdown=_LAST_BYTES_SECONDS,
             )
         )
         self._gateway = gateway
         self._on_ready = on_ready
         self._on_drain = on_drain
+        self._on_started = on_started
         self._patience = patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._cut_off = asyncio.Event()
@@ -79,6 +80,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         _settle_memory()
         self._on_ready()
+        if self._on_started is not None:
+            await self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
         """Do what uvicorn does ten times a second, and let no client keep a connection for nothing."""

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
@@ -62,12 +62,14 @@ class Supervisor:
         listener: socket.socket,
         on_ready: Callable[[], None],
         on_drain: Callable[[], None],
+        on_started: Callable[[], Awaitable[None]],
     ) -> None:
         self._count = count
         self._build = build
         self._listener = listener
         self._on_ready = on_ready
         self._on_drain = on_drain
+        self._on_started = on_started
         self._fork = multiprocessing.get_context("fork")
         self._lifeline, self._held = self._fork.Pipe(duplex=False)
         self._told, self._tell = self._fork.Pipe(duplex=False)
@@ -166,7 +168,9 @@ class Supervisor:
                 tell.send_bytes(b"ready")
 
         try:
-            server = WorkerServer(self._build(), on_ready=on_ready, lifeline=self._lifeline)
+            server = WorkerServer(
+                self._build(), on_ready=on_ready, on_started=self._on_started, lifeline=self._lifeline
+            )
             server.run(sockets=[self._listener])
         except GatewayError as error:
             sys.stderr.write(f"gateway: {words(error)}\n")
@@ -176,8 +180,15 @@ class Supervisor:
 class WorkerServer(Server):
     """A server whose signals mean one thing each, and which leaves when its supervisor is gone."""
 
-    def __init__(self, gateway: Gateway, *, on_ready: Callable[[], None], lifeline: Connection) -> None:
-        super().__init__(gateway, on_ready=on_ready)
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        on_ready: Callable[[], None],
+        on_started: Callable[[], Awaitable[None]],
+        lifeline: Connection,
+    ) -> None:
+        super().__init__(gateway, on_ready=on_ready, on_started=on_started)
         self._lifeline = lifeline
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.ledger.estimate import Estimator
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.prices import PriceBook, Pricing, flat_price
 
-__all__ = ["Ledger", "PriceBook", "Pricing", "flat_price"]
+__all__ = ["Estimator", "Ledger", "PriceBook", "Pricing", "flat_price"]

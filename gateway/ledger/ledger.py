@@ -25,7 +25,7 @@ from gateway.ledger.rows import (
 )
 from gateway.ledger.worker import Worker
 from gateway.protocols import Billing, Sink
-from gateway.store import Database, Write
+from gateway.store import Database, Unit, Write
 from gateway.store.journal import Journal
 from gateway.store.migrate import needs_upgrade, upgrade
 from gateway.types import Call, Outcome
@@ -95,6 +95,15 @@ class Ledger:
         await self._recovery.leave()
         return lost
 
+    @property
+    def worker(self) -> str:
+        """The id of this worker's lease; empty before the start."""
+        return self._worker
+
+    def write(self, unit: Unit) -> asyncio.Future[None]:
+        """Write rows that belong to a call together with the ledger's own; as `Journal.submit` does."""
+        return self._journal.submit(unit)
+
     def _committed(self) -> None:
         self._outbox.wake()
 
@@ -135,6 +144,13 @@ class Ledger:
             self._journal.submit_nowait((settlement(call, outcome),))
         except Exception:
             log.exception("%s: cannot be settled: %r", call.id, outcome)
+
+    def record(self, call: Call, outcome: Outcome) -> asyncio.Future[None]:
+        """Write down a call that was made and has ended elsewhere, as a batch at a provider; once for each id.
+
+        Returns what `Journal.submit` does. Raises `Unavailable`.
+        """
+        return self._journal.submit((self._record(call, outcome),))
 
     def _settle_opened(self, call: Call, outcome: Outcome) -> Write:
         usage, cost = bounded(outcome.usage, outcome.cost)

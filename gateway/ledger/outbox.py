@@ -1,25 +1,30 @@
 """Settled calls on their way to sinks: at least once, in order for each sink, and no sink waits for another.
 
 A settlement leaves one row per sink in the outbox, in its own transaction; a row goes when its sink has taken the call.
-Of several workers one delivers to a sink at a time, as long as its lease lasts.
+Of several workers one delivers to a sink at a time, as long as its lease lasts and it lives.
+
+While a sink is away everything waits for it. A call that alone is not taken lets the others pass: it is tried again
+later and later, and at last becomes a dead letter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.errors import Unavailable
+from gateway.errors import Unavailable, Undelivered
 from gateway.protocols import Sink
 from gateway.store import Database
 from gateway.store.calls import as_record
-from gateway.store.tables import model_calls, outbox, sink_leases
+from gateway.store.deliveries import Dead, Retry, cut, due, note_delivery, note_failure
+from gateway.store.tables import sink_leases, workers
 
 log = logging.getLogger("gateway.ledger")
 
@@ -28,6 +33,14 @@ _GATHER = 0.05
 _POLL = 2.0
 _LEASE = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
+"""Of a sink that is away; doubled each time."""
+_FIRST_RETRY, _LONGEST_RETRY = 5.0, 6 * 3600.0
+"""Of a call that alone is not taken; three times as long each time."""
+_MOST_ATTEMPTS = 12
+"""So that a call is given up after about a day."""
+_SUSPECT = 3
+"""After so many failures in a row one record may be what stops the others."""
+_SINGLE_SECONDS = 5.0
 
 
 class Outbox:
@@ -92,10 +105,11 @@ class Courier:
                 self._failures = 0
             except Exception as error:  # noqa: BLE001 - a sink may raise anything; it is told, and tried again
                 self._failures += 1
-                self._tell(error)
+                await self._tell(error)
                 if self._finishing:
                     return
-                await asyncio.sleep(min(_FIRST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE))
+                doubled = min(self._failures - 1, 20)
+                await asyncio.sleep(_jittered(min(_FIRST_PAUSE * 2**doubled, _LONGEST_PAUSE)))
                 continue
             if not more:
                 if is_last:
@@ -127,26 +141,77 @@ class Courier:
         """Deliver one batch; return whether there may be more."""
         if not await self._lease():
             return False
-        query = (
-            select(outbox.c.position, model_calls)
-            .join_from(outbox, model_calls, outbox.c.call == model_calls.c.id, isouter=True)
-            .where(outbox.c.sink == self._sink.name)
-            .order_by(outbox.c.position)
-            .limit(_BATCH)
-        )
-        async with self._database.connect() as connection:
-            rows = (await connection.execute(query)).all()
+        rows = await due(self._database, self._sink.name, _BATCH)
         if not rows:
             return False
         records = [
             as_record(row) for row in rows if row.id is not None
         ]  # a deleted call leaves nothing to tell
-        async with asyncio.timeout(_LEASE / 2):
-            await self._sink.deliver(records)
-        taken = outbox.c.position.in_([row.position for row in rows])
-        async with self._database.begin() as connection:
-            await connection.execute(delete(outbox).where(taken))
-        return len(rows) == _BATCH
+        problems = await self._hand_over(records)
+        await self._note(rows, problems)
+        return len(rows) == _BATCH and not problems.left
+
+    async def _hand_over(self, records: Sequence[Mapping[str, Any]]) -> Undelivered:
+        """Let the sink take the records; return what it did not take."""
+        try:
+            async with asyncio.timeout(_LEASE / 2):
+                await self._sink.deliver(records)
+        except Undelivered as problems:
+            return problems
+        except Exception:
+            if self._failures < _SUSPECT or len(records) == 1:
+                raise
+            return await self._one_by_one(records)
+        return Undelivered()
+
+    async def _one_by_one(self, records: Sequence[Mapping[str, Any]]) -> Undelivered:
+        """Find the records that a sink fails on; raise what it raises for any one of them when it seems to be away."""
+        probe = random.choice(records)  # noqa: S311 - no secret
+        await self._single(probe)
+        until = time.monotonic() + _LEASE / 2
+        failed: dict[str, str] = {}
+        left: set[str] = set()
+        for record in records:
+            if record is probe:
+                continue
+            if time.monotonic() > until:
+                left.add(record["id"])
+                continue
+            try:
+                await self._single(record)
+            except Exception as error:  # noqa: BLE001 - a sink may raise anything
+                failed[record["id"]] = _words(error)
+        return Undelivered(failed=failed, left=left)
+
+    async def _single(self, record: Mapping[str, Any]) -> None:
+        async with asyncio.timeout(_SINGLE_SECONDS):
+            await self._sink.deliver([record])
+
+    async def _note(self, rows: Sequence[Any], problems: Undelivered) -> None:
+        """Take from the outbox what was taken or is given up, and put off the rest."""
+        reasons = {**problems.failed, **problems.refused}
+        gone: list[int] = []
+        retries: list[Retry] = []
+        dead: list[Dead] = []
+        for row in rows:
+            attempts = row.tries + 1
+            if row.waiting in problems.left:
+                continue
+            if row.waiting in problems.failed and attempts < _MOST_ATTEMPTS:
+                pause = min(_FIRST_RETRY * 3 ** (attempts - 1), _LONGEST_RETRY)
+                again = time.time() + _jittered(pause)
+                retries.append(Retry(position=row.position, attempts=attempts, due_at=again))
+                continue
+            gone.append(row.position)
+            if row.waiting in reasons:
+                dead.append(Dead(call=row.waiting, attempts=attempts, error=reasons[row.waiting]))
+        name = self._sink.name
+        taken = len(gone) - len(dead)
+        await note_delivery(self._database, name, gone=gone, taken=taken, retries=retries, dead=dead)
+        if reasons:
+            await note_failure(self._database, name, next(iter(reasons.values())))
+        for each in dead:
+            log.warning("sink '%s' will not take %s: %s", name, each.call, cut(each.error))
 
     async def _lease(self) -> bool:
         """Be the one who delivers for the next `_LEASE` seconds; return whether that succeeded."""
@@ -154,11 +219,14 @@ class Courier:
         if self._leased_until - now > _LEASE * 0.75:
             return True
         name = self._sink.name
+        query = (
+            select(sink_leases, workers.c.id.label("alive"))
+            .join_from(sink_leases, workers, sink_leases.c.worker == workers.c.id, isouter=True)
+            .where(sink_leases.c.sink == name)
+        )
         async with self._database.connect() as connection:
-            held: Any = (
-                await connection.execute(select(sink_leases).where(sink_leases.c.sink == name))
-            ).one_or_none()
-        if held is not None and held.worker != self._worker and held.leased_until > now:
+            held: Any = (await connection.execute(query)).one_or_none()
+        if held is not None and held.alive not in {None, self._worker} and held.leased_until > now:
             self._leased_until = 0.0
             return False
         taken = await self._take(held, now + _LEASE)
@@ -185,11 +253,23 @@ class Courier:
         except IntegrityError:  # another was quicker
             return False
 
-    def _tell(self, error: Exception) -> None:
-        if self._failures == 1 or self._failures & (self._failures - 1) == 0:
+    async def _tell(self, error: Exception) -> None:
+        name, failures = self._sink.name, self._failures
+        if failures & (failures - 1) == 0:
             log.warning(
-                "sink '%s' took nothing (%d times in a row), trying again: %r",
-                self._sink.name,
-                self._failures,
-                error,
+                "sink '%s' took nothing (%d times in a row), trying again: %s", name, failures, _words(error)
             )
+        try:
+            await note_failure(self._database, name, _words(error))
+        except Unavailable as away:
+            log.warning("sink '%s': its state cannot be written: %s", name, away.message)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong: clients of brokers say it in the text alone, and others in the class alone."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _jittered(seconds: float) -> float:
+    """About as long, so that those who failed together do not all come back together."""
+    return seconds * random.uniform(0.75, 1.25)  # noqa: S311 - no secret

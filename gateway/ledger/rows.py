@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.json import encode
+
 from gateway.store import Add, Insert, Transition
 from gateway.store.tables import model_calls, outbox, usage_buckets
 from gateway.types import Call, Outcome, Usage
@@ -43,12 +45,17 @@ _OUTCOME = (
     "cached_read_tokens",
     "cached_write_tokens",
     "reasoning_tokens",
+    "units",
     "estimated",
     "price_version",
     "cost",
+    "charge",
+    "selling",
     "error_code",
     "error_message",
 )
+
+_UNITS = ("images", "seconds", "characters", "searches", "audio_prompt_tokens", "audio_completion_tokens")
 
 OPEN = Insert(model_calls, *_CALL, "status")
 """The intent: values of `call_values`, then `("processing",)`."""
@@ -96,9 +103,12 @@ def outcome_values(outcome: Outcome, usage: tuple[int, ...] | None, cost: int | 
         outcome.first_byte_at,
         outcome.ended_at,
         *(usage or (None, None, None, None, None)),
+        None if outcome.usage is None else units(outcome.usage),
         outcome.usage is not None and outcome.usage.estimated,
         outcome.price_version,
         cost,
+        _money(outcome.charge),
+        outcome.selling,
         clean(outcome.error_code, 60),
         clean(outcome.error_message, _LONGEST_MESSAGE),
     )
@@ -119,6 +129,7 @@ def bucket_values(
         0 if outcome.status == "success" else 1,
         *(usage or (0, 0, 0, 0, 0)),
         cost or 0,
+        _money(outcome.charge) or 0,
     )
 
 
@@ -135,7 +146,13 @@ def bounded(usage: Usage | None, cost: int | None) -> tuple[tuple[int, ...] | No
         )
         if min(tokens) < 0 or max(tokens) > _MOST_TOKENS:
             tokens = tuple(max(0, min(number, _MOST_TOKENS)) for number in tokens)
-    return tokens, None if cost is None else max(0, min(cost, _HIGHEST_COST))
+    return tokens, _money(cost)
+
+
+def _money(amount: int | None) -> int | None:
+    if amount is None or 0 <= amount <= _HIGHEST_COST:
+        return amount
+    return max(0, min(amount, _HIGHEST_COST))
 
 
 def clean(value: str | None, length: int) -> Any:
@@ -147,3 +164,23 @@ def clean(value: str | None, length: int) -> Any:
     if value.isprintable():
         return value
     return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def units(usage: Usage) -> str | None:
+    """What is not text, as JSON by the names of `Usage`, or None where there is none of it, as in plain chats."""
+    if not (
+        usage.images
+        or usage.seconds
+        or usage.characters
+        or usage.searches
+        or usage.audio_prompt_tokens
+        or usage.audio_completion_tokens
+    ):
+        return None
+    counts = {name: min(max(0, getattr(usage, name)), _MOST_TOKENS) for name in _UNITS}
+    found: dict[str, Any] = {name: count for name, count in counts.items() if count}
+    if usage.size:
+        found["size"] = clean(usage.size, 40)
+    if usage.quality:
+        found["quality"] = clean(usage.quality, 40)
+    return encode(found).decode()

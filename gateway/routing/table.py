@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
-from gateway.errors import InvalidRequest, ModelNotFound
-from gateway.protocols import Provider
-from gateway.types import Call, Capability, ModelInfo, Principal, Target
+from gateway.catalogue import ModelCatalogue
+from gateway.errors import InvalidRequest, ModelNotFound, PermissionDenied
+from gateway.protocols import Native, Provider
+from gateway.routing.describe import Asked, Describer
+from gateway.types import Call, Capability, Dialect, ModelInfo, Principal, Target
+from gateway.wire import ESTIMATE, translates
 
 CACHE_SIZE = 4096
+
+AS_CHAT: Final[Mapping[Capability, Capability]] = {"responses": "chat", "completion": "chat"}
+"""What a provider without the capability may still be asked for, translated."""
 
 
 class RoutingTable:
     """Aliases from `[models.*]`, `provider/model` names, and bare names of models that a provider is known to have.
 
     A plan is a tuple of targets in the order in which they are tried. `models` lists per provider what it is known
-    to have; of a bare name that several have, the first provider in the file gets the call.
+    to have; of a bare name that several have, the first provider in the file gets the call. What clients are told of
+    models is in `catalogue`, by default the one that ships with the gateway.
     """
 
     def __init__(
@@ -24,9 +33,12 @@ class RoutingTable:
         providers: Mapping[str, Provider],
         aliases: Mapping[str, Sequence[Target]],
         models: Mapping[str, Sequence[str]],
+        catalogue: ModelCatalogue | None = None,
+        asked: Asked | None = None,
     ) -> None:
         self._providers = providers
         self._models = models
+        self._describer = Describer(providers, catalogue or ModelCatalogue(), asked)
         self._aliases = {
             name: tuple(target for target in targets if target.provider in providers)
             for name, targets in aliases.items()
@@ -35,40 +47,64 @@ class RoutingTable:
         for provider in providers:
             for model in models.get(provider, ()):
                 self._bare.setdefault(model, Target(provider, model))
-        self._plans: dict[tuple[str, Capability], tuple[Target, ...]] = {}
+        self._plans: dict[tuple[str, Dialect], tuple[Target, ...]] = {}
 
     def plan(self, call: Call) -> tuple[Target, ...]:
         """Return the targets for a call, best first; never empty.
 
-        Raises `ModelNotFound` with the nearest names, or `InvalidRequest` when no target can do this capability.
+        Raises `ModelNotFound` with the nearest names, `InvalidRequest` when no target can do this capability, or
+        `PermissionDenied` when none of their providers may be asked.
         """
-        plan = self._plans.get((call.model, call.capability))
+        if call.provider is not None:
+            return _allowed(self._resolve(call), call)
+        plan = self._plans.get((call.model, call.dialect))
         if plan is None:
             plan = self._resolve(call)
             if len(self._plans) < CACHE_SIZE:
-                self._plans[call.model, call.capability] = plan
-        return plan
+                self._plans[call.model, call.dialect] = plan
+        return plan if call.principal.providers is None else _allowed(plan, call)
 
     def models(self, principal: Principal) -> list[ModelInfo]:
-        """List the names that a principal may call: aliases first, then `provider/model`."""
-        names = [ModelInfo(id=name, owned_by="gateway") for name, targets in self._aliases.items() if targets]
-        for provider in self._providers:
-            known = self._models.get(provider, ())
-            names += [ModelInfo(id=f"{provider}/{model}", owned_by=provider) for model in known]
-        return [model for model in names if principal.may_use(model.id)]
+        """List the names that a principal may call: aliases first, then `provider/model`.
+
+        What a provider does not do, or does not serve any more, is not listed.
+        """
+        now = time.time()
+        return [
+            self._describer.describe(name, owner, targets, now, principal.tenant)
+            for name, owner, targets in self._listed(principal, now)
+        ]
 
     def model(self, name: str, principal: Principal) -> ModelInfo:
         """Describe one callable name, listed or not. Raises `ModelNotFound`."""
-        targets = self._targets(name) if principal.may_use(name) else ()
+        targets = _open_to(principal, self._targets(name)) if principal.may_use(name) else ()
         if not targets:
             raise self._unknown(name, principal)
-        return ModelInfo(id=name, owned_by="gateway" if name in self._aliases else targets[0].provider)
+        owner = "gateway" if name in self._aliases else targets[0].provider
+        return self._describer.describe(name, owner, targets, time.time(), principal.tenant)
+
+    def _listed(self, principal: Principal, now: float) -> Iterator[tuple[str, str, Sequence[Target]]]:
+        for name, aliased in self._aliases.items():
+            targets = _open_to(principal, aliased)
+            if targets and principal.may_use(name):
+                yield name, "gateway", targets
+        for provider in self._providers:
+            if principal.providers is not None and provider not in principal.providers:
+                continue
+            for model in self._models.get(provider, ()):
+                name = f"{provider}/{model}"
+                if principal.may_use(name) and self._describer.is_offered(provider, model, now):
+                    yield name, provider, (Target(provider, model),)
 
     def _resolve(self, call: Call) -> tuple[Target, ...]:
-        targets = self._targets(call.model)
+        targets = self._targets(call.model) if call.provider is None else (Target(call.provider, call.model),)
         if not targets:
             raise self._unknown(call.model, call.principal)
-        plan = tuple(t for t in targets if call.capability in self._providers[t.provider].dialects)
+        plan = tuple(
+            Target(target.provider, target.model, dialect)
+            for target in targets
+            if (dialect := self._dialect(call, target))
+        )
         if not plan:
             raise InvalidRequest(
                 f"The model '{call.model}' cannot be used for {call.capability} calls.",
@@ -76,6 +112,19 @@ class RoutingTable:
                 code="unsupported_capability",
             )
         return plan
+
+    def _dialect(self, call: Call, target: Target) -> Dialect | None:
+        """In which dialect a target is to get the call; None when it cannot do such calls."""
+        provider = self._providers[target.provider]
+        if call.own is not None:
+            return call.dialect
+        if isinstance(provider, Native) and provider.speaks(call.dialect, target.model):
+            return call.dialect
+        for capability in (call.capability, AS_CHAT.get(call.capability)):
+            dialect = provider.dialects.get(capability) if capability else None
+            if dialect and translates(call.dialect, dialect):
+                return dialect
+        return ESTIMATE if call.capability == "tokens" and "chat" in provider.dialects else None
 
     def _targets(self, name: str) -> tuple[Target, ...]:
         if name in self._aliases:
@@ -89,10 +138,27 @@ class RoutingTable:
     def _unknown(self, name: str, principal: Principal) -> ModelNotFound:
         if name in self._aliases:
             return ModelNotFound(f"None of the providers of the model '{name}' is enabled.", param="model")
-        hint = _nearest(name, (model.id for model in self.models(principal)))
+        hint = _nearest(name, (listed for listed, *_ in self._listed(principal, time.time())))
         return ModelNotFound(
             f"The model '{name}' does not exist or you do not have access to it.{hint}", param="model"
         )
+
+
+def _open_to(principal: Principal, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """The targets whose providers may be asked for that principal."""
+    allowed = principal.providers
+    return targets if allowed is None else tuple(target for target in targets if target.provider in allowed)
+
+
+def _allowed(plan: tuple[Target, ...], call: Call) -> tuple[Target, ...]:
+    plan = _open_to(call.principal, plan)
+    if not plan:
+        raise PermissionDenied(
+            f"No provider that this account may use has the model '{call.model}'.",
+            param="model",
+            code="provider_not_allowed",
+        )
+    return plan
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:

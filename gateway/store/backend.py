@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy.engine import Dialect
 
 from gateway.errors import GatewayError
-from gateway.store.writes import Add, Guard, Insert, Transition, Unit, Write
+from gateway.store.writes import Add, Guard, Insert, Statement, Transition, Unit, Write
 
 CompiledGuard: TypeAlias = tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
 """The SQL of a guard, and how to put the values of a write into the order of its parameters."""
@@ -30,18 +31,19 @@ class Refused(Exception):
         self.refusal = refusal
 
 
+Answer: TypeAlias = Mapping[int, GatewayError] | Away | Unwritable
+"""The refused units of a batch by their place; or why none of them was written, or nobody knows."""
+
+
 class Backend(Protocol):
     """Commits units to one kind of database. One call at a time."""
 
-    async def write(self, units: Sequence[Unit]) -> Mapping[int, GatewayError]:
-        """Commit the units in one transaction; return the refused ones by their place. No units: just try.
-
-        Raises `Away` or `Unwritable`; then none of them was written, or nobody knows.
-        """
+    def write(self, units: Sequence[Unit], done: Callable[[Answer], None]) -> None:
+        """Commit the units in one transaction, and call `done` on the event loop. No units: just try."""
         ...
 
     async def close(self) -> None:
-        """Let go of the connection, and of anything under way."""
+        """Let go of the connection. What is under way ends before, or is given up."""
         ...
 
 
@@ -83,19 +85,20 @@ class Sums:
 
 def by_statement(writes: Iterable[Write], sums: Sums) -> Iterator[tuple[Insert | Transition, list[Write]]]:
     """Put the writes of plain units in groups: the inserts, then the transitions. What is to be added goes to `sums`."""
-    inserts: dict[Insert, list[Write]] = {}
-    transitions: dict[Transition, list[Write]] = {}
+    groups: defaultdict[Statement, list[Write]] = defaultdict(list)
     for write in writes:
-        match write.statement:
-            case Insert() as statement:
-                inserts.setdefault(statement, []).append(write)
-            case Transition() as statement:
-                transitions.setdefault(statement, []).append(write)
-            case statement:
-                assert isinstance(statement, Add)
+        groups[write.statement].append(write)
+    transitions: list[tuple[Transition, list[Write]]] = []
+    for statement, group in groups.items():
+        if isinstance(statement, Insert):
+            yield statement, group
+        elif isinstance(statement, Transition):
+            transitions.append((statement, group))
+        else:
+            assert isinstance(statement, Add)
+            for write in group:
                 sums.add(statement, write.values)
-    yield from inserts.items()
-    yield from transitions.items()
+    yield from transitions
 
 
 def compile_guard(guard: Guard, dialect: Dialect) -> CompiledGuard:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.json import decode
 from sqlalchemy import or_, select
 
 from gateway.store.tables import model_calls
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from gateway.store.database import Database
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take the wide ones too
+"""What makes a spreadsheet calculate a cell that begins with it. https://owasp.org/www-community/attacks/CSV_Injection"""
 
 
 async def list_calls(  # noqa: PLR0913 - one for each column people look for
@@ -79,8 +83,9 @@ async def find_calls(database: Database, part: str, *, limit: int = 2) -> Sequen
 def as_record(row: Row[Any]) -> dict[str, Any]:
     """A row of `model_calls` as `gateway calls --json` prints it and sinks receive it.
 
-    Times are RFC 3339 in UTC with milliseconds. `cost` is in units of the price book's currency, null when unknown;
-    `cost_nano` is the same in whole 10⁻⁹ of it.
+    `units` is what was used beside text (`images`, `seconds`, `characters`, `searches`, `audio_prompt_tokens`,
+    `audio_completion_tokens`), null when that is nothing. Times are RFC 3339 in UTC with milliseconds. `cost` is in units of the price book's currency, null when unknown;
+    `cost_nano` is the same in whole 10⁻⁹ of it, `charge_nano` what the caller is asked in 10⁻⁹ credit.
     """
     error = None
     if row.error_code is not None or row.error_message is not None:
@@ -107,9 +112,11 @@ def as_record(row: Row[Any]) -> dict[str, Any]:
         "cached_read_tokens": row.cached_read_tokens,
         "cached_write_tokens": row.cached_write_tokens,
         "reasoning_tokens": row.reasoning_tokens,
+        "units": None if row.units is None else decode(row.units),
         "estimated": row.estimated,
         "cost": None if row.cost is None else row.cost / NANO,
         "cost_nano": row.cost,
+        "charge_nano": row.charge,
         "price_version": row.price_version,
         "error": error,
         "received_at": _rfc3339(row.received_at),
@@ -117,6 +124,13 @@ def as_record(row: Row[Any]) -> dict[str, Any]:
         "ended_at": _rfc3339(row.ended_at),
         "duration_ms": None if row.ended_at is None else round((row.ended_at - row.received_at) * 1000, 3),
     }
+
+
+def as_cell(value: Any) -> Any:
+    """A value as a cell of CSV that no spreadsheet takes for a formula."""
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{value}"
+    return value
 
 
 def _rfc3339(moment: float | None) -> str | None:

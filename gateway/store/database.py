@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import event
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.errors import ConfigError, Unavailable
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 _FORMS = "sqlite:///gateway.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name"
+_AWAY = (OperationalError, InterfaceError)
+"""Errors of a database that does not answer; others are so too where the connection was lost."""
 _SQLITE_BUSY_MS = 5000
 _POSTGRES_POOL = 4
 _POSTGRES_TIMEOUT = 10
@@ -163,7 +165,11 @@ class Database:
             if writes:
                 await connection.execution_options(gateway_writes=True)
             yield connection
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
+        except (DBAPIError, PoolTimeout) as error:
+            if isinstance(error, DBAPIError) and not (
+                isinstance(error, _AWAY) or error.connection_invalidated
+            ):
+                raise
             raise Unavailable("The gateway's database does not answer.") from error
         finally:
             await connection.close()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from gateway.errors import GatewayError, Unavailable
-from gateway.store.backend import Away, Backend, Unwritable
+from gateway.store.backend import Answer, Away, Backend, Unwritable
 from gateway.store.database import Database
 from gateway.store.writes import Unit, describe
 
@@ -57,8 +57,10 @@ class Journal:
         self._batch: list[_Entry] = []
         self._away_since: float | None = None
         self._accepting = False
-        self._stopping = asyncio.Event()
-        self._filled = asyncio.Event()
+        self._next: asyncio.Handle | None = None
+        self._busy = self._closed = False
+        self._idle: asyncio.Future[None] | None = None
+        self._pause = 0.0
         self._patrol: asyncio.TimerHandle | None = None
         self._lost = 0
 
@@ -66,10 +68,8 @@ class Journal:
         """Begin to write. Opens the connection with the first unit."""
         self._loop = asyncio.get_running_loop()
         self._backend = _backend(self._database)
-        self._stopping, self._filled = asyncio.Event(), asyncio.Event()
-        self._away_since, self._lost = None, 0
+        self._away_since, self._pause, self._lost = None, 0.0, 0
         self._accepting = True
-        self._task = self._loop.create_task(self._run(), name="gateway journal")
 
     @property
     def accepts(self) -> bool:
@@ -110,8 +110,9 @@ class Journal:
 
     def _append(self, entry: _Entry) -> None:
         self._queue.append(entry)
-        if not self._filled.is_set():
-            self._filled.set()
+        if not self._busy:  # from the next turn of the loop on, so that what this one submits goes together
+            self._busy = True
+            self._next = self._loop.call_soon(self._write)
 
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109 - what is left at its end is counted, not raised
         """Write what is queued, for at most `timeout` seconds; return how many units were lost, ever.
@@ -119,68 +120,67 @@ class Journal:
         Each of those left is logged as JSON.
         """
         self._accepting = False
-        self._stopping.set()
-        self._filled.set()
-        await asyncio.wait({self._task}, timeout=timeout)
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        if self._busy:
+            self._idle = self._loop.create_future()
+            await asyncio.wait({self._idle}, timeout=timeout)
+        self._closed = True
         await self._backend.close()
-        if self._patrol is not None:
-            self._patrol.cancel()
+        for timer in (self._next, self._patrol):
+            if timer is not None:
+                timer.cancel()
+        self._next = self._patrol = None
         for entry in (*self._batch, *self._queue):
             if entry.waiter is None:
                 self._lose(entry.unit, "the database was away when the gateway stopped")
             elif not entry.waiter.done():
                 entry.waiter.set_exception(Unavailable("The gateway is shutting down."))
         self._batch, self._queue = [], []
-        if not self._task.cancelled():
-            self._task.result()
+        self._busy = self._closed = False
+        self._idle = None
         return self._lost
 
-    async def _run(self) -> None:
-        while True:
-            await self._filled.wait()
-            self._take()
-            if self._batch:
-                await self._write_batch()
-            elif self._stopping.is_set():
+    def _write(self) -> None:
+        """Hand the next batch to the database; without one, while the database is away, just try."""
+        if self._closed:
+            return
+        if not self._batch:
+            size = 1 if self._queue and self._queue[0].alone else _BATCH
+            self._batch, self._queue = self._queue[:size], self._queue[size:]
+        self._backend.write([entry.unit for entry in self._batch], self._written)
+
+    def _written(self, answer: Answer) -> None:
+        """Take the database's answer to a batch, and go on with the next one.
+
+        Called once for the whole batch, straight from the backend: each task woken on the way would cost more than the
+        writing itself.
+        """
+        if isinstance(answer, Away):
+            self._went_away(answer)
+            self._batch = [e for e in self._batch if e.waiter is None or not e.waiter.done()]
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE) if self._pause else _FIRST_PAUSE
+            if self._accepting or self._batch or self._queue:
+                self._next = self._loop.call_later(self._pause, self._write)
                 return
-
-    def _take(self) -> None:
-        """Make the next batch of what is queued."""
-        size = 1 if self._queue and self._queue[0].alone else _BATCH
-        self._batch, self._queue = self._queue[:size], self._queue[size:]
-        if not self._queue and not self._stopping.is_set():
-            self._filled.clear()
-
-    async def _write_batch(self) -> None:
-        """Write the batch, and do not come back before the database is there again."""
-        pause = _FIRST_PAUSE
-        while self._batch or self.away:
-            try:
-                refused = await self._backend.write([entry.unit for entry in self._batch])
-            except Away as problem:
-                self._went_away(problem)
-                await self._pause(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-                self._batch = [e for e in self._batch if e.waiter is None or not e.waiter.done()]
-                if self._stopping.is_set() and not self._batch and not self._queue:
-                    return
-            except Unwritable as problem:
-                if len(self._batch) == 1:
-                    self._give_up(self._batch.pop(), problem)
-                else:
-                    self._separate()
+        elif isinstance(answer, Unwritable):
+            if len(self._batch) == 1:
+                self._give_up(self._batch.pop(), answer)
             else:
-                self._came_back()
-                self._resolve(refused)
+                self._separate()
+        else:
+            self._came_back()
+            self._resolve(answer)
+        if self._queue or (self.away and self._accepting):
+            self._write()
+        else:
+            self._busy = False
+            if self._idle is not None and not self._idle.done():
+                self._idle.set_result(None)
 
     def _separate(self) -> None:
         """One unit of the batch cannot be written: find it by writing each alone."""
         for entry in self._batch:
             entry.alone = True
         self._batch, self._queue = [], self._batch + self._queue
-        self._filled.set()
 
     def _resolve(self, refused: Mapping[int, GatewayError]) -> None:
         batch, self._batch = self._batch, []
@@ -222,14 +222,6 @@ class Journal:
             self._went_away(f"no answer within {self._patience:g} s")
         self._patrol = self._loop.call_later(_PATROL, self._expire) if waiting else None
 
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
-        await asyncio.sleep(seconds)
-
     def _went_away(self, problem: Exception | str) -> None:
         if self._away_since is None:
             self._away_since = self._loop.time()
@@ -238,7 +230,7 @@ class Journal:
     def _came_back(self) -> None:
         if self._away_since is not None:
             log.warning("the database takes writes again after %.1f s", self._loop.time() - self._away_since)
-            self._away_since = None
+            self._away_since, self._pause = None, 0.0
 
 
 def _away() -> Unavailable:

@@ -8,7 +8,7 @@ their place in the order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -16,11 +16,21 @@ from sqlalchemy import JSON, BigInteger, Boolean, Float, Integer, LargeBinary, S
 from sqlalchemy.dialects.postgresql import asyncpg as sqlalchemy_asyncpg
 
 from gateway.errors import GatewayError
-from gateway.store.backend import Away, CompiledGuard, Refused, Sums, Unwritable, by_statement, compile_guard
+from gateway.store.backend import (
+    Answer,
+    Away,
+    CompiledGuard,
+    Refused,
+    Sums,
+    Unwritable,
+    by_statement,
+    compile_guard,
+)
 from gateway.store.database import Database, connect_postgres
 from gateway.store.writes import Add, Guard, Insert, Transition, Unit, Write, is_guarded
 
 _TIMEOUT = 10.0
+_TURN = 0x6761_7465_6A6F_7572  # "gatejour": the advisory lock of those whose guards lock rows in no order
 _PASSING = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58", "XX"})
 """SQLSTATE classes of trouble that passes: connection, read-only standby, login, deadlock, resources, shutdown."""
 
@@ -42,23 +52,35 @@ class PostgresBackend:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Any = None
+        self._task: asyncio.Task[None] | None = None
         self._sql: dict[Insert | Transition | Add, str] = {}
         self._guards: dict[Guard, CompiledGuard] = {}
+        self._takes_turns = False
 
-    async def write(self, units: Sequence[Unit]) -> Mapping[int, GatewayError]:
+    def write(self, units: Sequence[Unit], done: Callable[[Answer], None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._work(units, done), name="gateway journal")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        self._drop()
+
+    async def _work(self, units: Sequence[Unit], done: Callable[[Answer], None]) -> None:
+        answer: Answer
         try:
             async with asyncio.timeout(_TIMEOUT):
                 if self._connection is None:
                     self._connection = await connect_postgres(self._database.dsn)
-                return await self._write(units)
-        except Exception as error:
-            if not _passes(error):
-                raise Unwritable(f"{type(error).__name__}: {error}") from error
-            self._drop()
-            raise Away(f"{self._database.shown}: {type(error).__name__}: {error}") from error
-
-    async def close(self) -> None:
-        self._drop()
+                answer = await self._write(units)
+        except Exception as error:  # noqa: BLE001 - told as one of the two kinds that there are
+            what = f"{type(error).__name__}: {error}"
+            if _passes(error):
+                self._drop()
+                answer = Away(f"{self._database.shown}: {what}")
+            else:
+                answer = Unwritable(what)
+        done(answer)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -71,7 +93,12 @@ class PostgresBackend:
             return {}
         refused: dict[int, GatewayError] = {}
         sums = Sums()
+        self._takes_turns = self._takes_turns or any(map(is_guarded, units))
         async with self._connection.transaction():
+            if (
+                self._takes_turns
+            ):  # else two workers would lock each other out, by guards and by sums of the same rows
+                await self._connection.execute(f"SELECT pg_advisory_xact_lock({_TURN})")
             together: list[Write] = []
             for place, unit in enumerate(units):
                 if not is_guarded(unit):

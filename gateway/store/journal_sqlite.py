@@ -12,7 +12,7 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -20,17 +20,26 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 
 from gateway.errors import GatewayError
-from gateway.store.backend import Away, CompiledGuard, Refused, Sums, Unwritable, by_statement, compile_guard
+from gateway.store.backend import (
+    Answer,
+    Away,
+    CompiledGuard,
+    Refused,
+    Sums,
+    Unwritable,
+    by_statement,
+    compile_guard,
+)
 from gateway.store.database import Database, prepare_sqlite
 from gateway.store.writes import Add, Guard, Insert, Transition, Unit, Write, is_guarded
 
-_Job: TypeAlias = tuple[Sequence[Unit], asyncio.Future[Mapping[int, GatewayError]]]
+_Job: TypeAlias = tuple[Sequence[Unit], Callable[[Answer], None]]
 
 log = logging.getLogger("gateway.journal")
 
 _BUSY_MS = 1000
-_ROWS = 16
-"""How many rows one insert takes when there are that many: each step of SQLite hands the GIL over and back."""
+_ROWS = (32, 16, 8, 4, 2, 1)
+"""How many rows one insert may take: as few of them as will do, for each hands the GIL over and back."""
 
 # For a value of a type without an adapter sqlite3 searches for one each time, in vain: a quarter of an insert's time.
 # These hold for the whole process, and change nothing in what is stored.
@@ -48,10 +57,8 @@ class SqliteBackend:
         self._thread = threading.Thread(target=self._work, name="gateway journal", daemon=True)
         self._thread.start()
 
-    async def write(self, units: Sequence[Unit]) -> Mapping[int, GatewayError]:
-        answer: asyncio.Future[Mapping[int, GatewayError]] = self._loop.create_future()
-        self._jobs.put((units, answer))
-        return await answer
+    def write(self, units: Sequence[Unit], done: Callable[[Answer], None]) -> None:
+        self._jobs.put((units, done))
 
     async def close(self) -> None:
         self._jobs.put(None)
@@ -59,28 +66,17 @@ class SqliteBackend:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            units, answer = job
-            result: Mapping[int, GatewayError] | Exception
+            units, done = job
+            answer: Answer
             try:
-                result = self._writer.write(units)
-            except Exception as error:  # noqa: BLE001 - raised again where the answer is awaited
-                result = error
+                answer = self._writer.write(units)
+            except (Away, Unwritable) as problem:
+                answer = problem
             try:
-                self._loop.call_soon_threadsafe(_deliver, answer, result)
+                self._loop.call_soon_threadsafe(done, answer)
             except RuntimeError:  # the event loop is gone, and with it everyone who would care
                 break
         self._writer.close()
-
-
-def _deliver(
-    answer: asyncio.Future[Mapping[int, GatewayError]], result: Mapping[int, GatewayError] | Exception
-) -> None:
-    if answer.done():
-        return
-    if isinstance(result, Exception):
-        answer.set_exception(result)
-    else:
-        answer.set_result(result)
 
 
 class _SomeDidNothing(Exception):
@@ -201,15 +197,16 @@ class _Writer:
         self, cursor: sqlite3.Cursor, statement: Insert | Transition, rows: Sequence[tuple[Any, ...]]
     ) -> int:
         """Write rows of one kind; return how many of them were made or moved."""
-        applied = 0
-        many = len(rows) - len(rows) % _ROWS if isinstance(statement, Insert) else 0
-        for start in range(0, many, _ROWS):
-            values = chain.from_iterable(rows[start : start + _ROWS])
-            cursor.execute(self._sql_of(statement, _ROWS), tuple(values))
-            applied += cursor.rowcount
-        if many < len(rows):
-            cursor.executemany(self._sql_of(statement), rows[many:])
-            applied += cursor.rowcount
+        if isinstance(statement, Transition):
+            cursor.executemany(self._sql_of(statement), rows)
+            return cursor.rowcount
+        applied = start = 0
+        for size in _ROWS:
+            while len(rows) - start >= size:
+                values = chain.from_iterable(rows[start : start + size])
+                cursor.execute(self._sql_of(statement, size), tuple(values))
+                applied += cursor.rowcount
+                start += size
         return applied
 
     def _write_unit(self, cursor: sqlite3.Cursor, unit: Unit, sums: Sums) -> None:

@@ -1,23 +1,31 @@
-"""API keys: created, listed, revoked and rotated. Only a digest of a key is stored; the key itself is shown once."""
+"""API keys: created, changed, revoked and rotated. Only a digest of a key is stored; the key itself is shown once.
+
+Functions that take a tenant touch that tenant's keys alone; the others are the operator's.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import secrets
-import string
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-from sqlalchemy import func, insert, null, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from msgspec import structs
+from sqlalchemy import insert, or_, select, tuple_, update
 
 from gateway.errors import InvalidRequest
-from gateway.store.tables import api_keys, revisions, tenants
+from gateway.store.audit import Actor, record
+from gateway.store.changes import Expected, bump, check_expected
+from gateway.store.checks import check_name
+from gateway.store.key_owners import Owner, owner_of
+from gateway.store.key_rows import NOTHING, ApiKey, KeySettings, settings_of, shown, stored
+from gateway.store.random_ids import new_id, new_secret
+from gateway.store.structs import many, one
+from gateway.store.tables import api_keys, tenants
+from gateway.store.tenants import MAX_ID as MAX_TENANT
+from gateway.store.tenants import REVISION as TENANTS
+from gateway.store.tenants import ensure_tenant
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.database import Database
@@ -26,38 +34,7 @@ PREFIX = "gw_"
 """Every key begins with it, so that people and secret scanners know one when they see it."""
 
 DIGEST_SCHEME = "sha256"
-
-_REVISION = "api_keys"
-_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_SECRET_BYTES = 32
-_SECRET_LENGTH = 43  # 62 ** 43 > 256 ** 32
-_MAX_NAME = 200
-_MAX_TENANT = 64
-
-
-class ApiKey(Struct, frozen=True, kw_only=True):
-    """A row of `api_keys`. Times are Unix seconds."""
-
-    id: str
-    tenant: str
-    name: str
-    hint: str
-    """The first and last characters, for people."""
-    digest: bytes
-    models: tuple[str, ...] | None
-    """Names (or `prefix*` patterns) that the key may call; None allows all."""
-    created_at: float
-    expires_at: float | None
-    revoked_at: float | None
-    revision: int
-
-    def state(self, now: float) -> str:
-        """`active`, `expired` or `revoked` at that moment."""
-        if self.revoked_at is not None:
-            return "revoked"
-        if self.expires_at is not None and self.expires_at <= now:
-            return "expired"
-        return "active"
+REVISION = "api_keys"
 
 
 def digest_of(key: bytes) -> bytes:
@@ -75,67 +52,84 @@ async def create_key(
     name: str,
     *,
     tenant: str = "default",
-    models: Sequence[str] | None = None,
-    expires_at: float | None = None,
+    settings: KeySettings = NOTHING,
+    owner: str | None = None,
+    actor: Actor,
 ) -> tuple[ApiKey, str]:
     """Create a key, and its tenant when that is new. Return the row and the key, which nothing can show again.
 
-    Raises `InvalidRequest` when the name or the tenant is empty or too long.
+    Raises `InvalidRequest` for settings that cannot be, and an owner whom the tenant does not have.
     """
-    now = time.time()
-    _check(name, tenant)
+    check_name("tenant of an API key", tenant, MAX_TENANT, param="tenant")
+    settings = structs.replace(settings, name=name)
+    stored(settings)
     async with database.begin() as connection:
-        revision = await _bump(connection)
-        await _ensure_tenant(connection, tenant, now)
-        return await _insert(
-            connection,
-            tenant=tenant,
-            name=name,
-            models=None if models is None else tuple(models),
-            created_at=now,
-            expires_at=expires_at,
-            revision=revision,
-        )
+        revision = await _begin(connection, tenant)
+        if owner is not None and await owner_of(connection, tenant, owner) is None:
+            raise InvalidRequest(
+                f"The tenant {tenant!r} has no member and no service account {owner!r}.", param="owner"
+            )
+        row, key = await _insert(connection, tenant, settings, owner=owner, revision=revision)
+        after = {"owner": owner, **shown(settings)}
+        await record(connection, actor, "key.create", row.id, tenant=tenant, after=after)
+    return row, key
 
 
-async def ensure_key(database: Database, name: str, *, tenant: str = "default") -> tuple[ApiKey, str | None]:
+async def ensure_key(
+    database: Database, name: str, *, tenant: str = "default", actor: Actor
+) -> tuple[ApiKey, str | None]:
     """Return the active key of that name and None; or, when there is none, a new row and its key."""
+    check_name("tenant of an API key", tenant, MAX_TENANT, param="tenant")
+    settings = KeySettings(name=name)
+    stored(settings)
     now = time.time()
-    _check(name, tenant)
     async with database.begin() as connection:
-        revision = await _bump(connection)  # also keeps two callers from both creating it
-        rows = await connection.execute(
-            select(api_keys)
-            .where(api_keys.c.name == name, api_keys.c.tenant == tenant, api_keys.c.revoked_at.is_(None))
-            .order_by(api_keys.c.created_at.desc())
+        revision = await _begin(connection, tenant)  # also keeps two callers from both creating it
+        query = select(api_keys).where(
+            api_keys.c.name == name, api_keys.c.tenant == tenant, api_keys.c.revoked_at.is_(None)
         )
-        for row in rows:
-            found = _key_of(row)
+        for found in await many(connection, query.order_by(api_keys.c.created_at.desc()), ApiKey):
             if found.state(now) == "active":
                 return found, None
-        await _ensure_tenant(connection, tenant, now)
-        return await _insert(
-            connection,
-            tenant=tenant,
-            name=name,
-            models=None,
-            created_at=now,
-            expires_at=None,
-            revision=revision,
-        )
+        row, key = await _insert(connection, tenant, settings, owner=None, revision=revision)
+        await record(connection, actor, "key.create", row.id, tenant=tenant, after=shown(settings))
+    return row, key
 
 
 async def list_keys(database: Database, *, with_inactive: bool = False) -> list[ApiKey]:
-    """All active keys, oldest first; with `with_inactive` also the expired and revoked ones."""
+    """All active keys of all tenants, oldest first; with `with_inactive` also the expired and revoked ones."""
     now = time.time()
     async with database.connect() as connection:
-        rows = await connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
-        found = [_key_of(row) for row in rows]
+        query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
+        found = await many(connection, query, ApiKey)
     return [key for key in found if with_inactive or key.state(now) == "active"]
 
 
+async def tenant_keys(
+    database: Database,
+    tenant: str,
+    *,
+    owner: str | None = None,
+    with_inactive: bool = False,
+    after: tuple[float, str] | None = None,
+    limit: int | None = None,
+) -> list[ApiKey]:
+    """Keys of a tenant, or of one owner in it, oldest first; `after` is (`created_at`, `id`) of the page before's last."""
+    query = select(api_keys).where(api_keys.c.tenant == tenant)
+    if owner is not None:
+        query = query.where(api_keys.c.owner == owner)
+    if not with_inactive:
+        ends = api_keys.c.expires_at
+        query = query.where(api_keys.c.revoked_at.is_(None), or_(ends.is_(None), ends > time.time()))
+    if after is not None:
+        query = query.where(tuple_(api_keys.c.created_at, api_keys.c.id) > after)
+    async with database.connect() as connection:
+        ordered = query.order_by(api_keys.c.created_at, api_keys.c.id).limit(limit)
+        return await many(connection, ordered, ApiKey)
+
+
 async def find_key(database: Database, reference: str) -> ApiKey:
-    """The key with that id, that unique beginning of an id, or that exact name.
+    """The key with that id, that unique beginning of an id, or that exact name, in any tenant.
 
     Of several keys of one name the active one is meant. Raises `InvalidRequest` when none fits, or more than one.
     """
@@ -159,30 +153,96 @@ async def find_key(database: Database, reference: str) -> ApiKey:
     return matches[0]
 
 
-async def revoke_key(database: Database, key_id: str) -> ApiKey:
+async def get_key(database: Database, tenant: str, key_id: str, *, owner: str | None = None) -> ApiKey | None:
+    """The tenant's key with that id, active or not, and of that owner when one is given; None when there is none."""
+    async with database.connect() as connection:
+        return await one(connection, _the(tenant, key_id, owner), ApiKey)
+
+
+async def get_standing(database: Database, tenant: str, key_id: str) -> tuple[ApiKey, Owner | None] | None:
+    """The tenant's key with that id, and its owner while the tenant has it."""
+    async with database.connect() as connection:
+        key = await one(connection, _the(tenant, key_id, None), ApiKey)
+        return None if key is None else (key, await owner_of(connection, tenant, key.owner))
+
+
+async def change_key(
+    database: Database,
+    tenant: str,
+    key_id: str,
+    settings: KeySettings,
+    *,
+    owner: str | None = None,
+    actor: Actor,
+    expected: Expected = None,
+) -> ApiKey:
+    """Change what `settings` holds; every worker knows within a second.
+
+    Raises `InvalidRequest`: 404, 409 for a revoked key, 412 when its revision is none of `expected`.
+    """
+    values = stored(settings)
+    async with database.begin() as connection:
+        revision = await bump(connection, REVISION)
+        before = await _get(connection, tenant, key_id, owner, expected)
+        if before.revoked_at is not None:
+            raise InvalidRequest(f"The API key {key_id} is revoked.", status=409, code="conflict")
+        await connection.execute(
+            update(api_keys).where(api_keys.c.id == key_id).values(**values, revision=revision)
+        )
+        after = await _get(connection, tenant, key_id)
+        was, now = (
+            {name: value for name, value in shown(settings_of(key)).items() if name in values}
+            for key in (before, after)
+        )
+        await record(connection, actor, "key.change", key_id, tenant=tenant, before=was, after=now)
+    return after
+
+
+async def revoke_key(
+    database: Database,
+    tenant: str,
+    key_id: str,
+    *,
+    owner: str | None = None,
+    actor: Actor,
+    expected: Expected = None,
+) -> ApiKey:
     """Revoke a key for good; every worker refuses it within a second. Revoking twice keeps the first time."""
     async with database.begin() as connection:
-        revision = await _bump(connection)
+        revision = await bump(connection, REVISION)
+        before = await _get(connection, tenant, key_id, owner, expected)
+        if before.revoked_at is not None:
+            return before
         await connection.execute(
-            update(api_keys)
-            .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-            .values(revoked_at=time.time(), revision=revision)
+            update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=time.time(), revision=revision)
         )
-        return await _get(connection, key_id)
+        await record(connection, actor, "key.revoke", key_id, tenant=tenant, before={"name": before.name})
+        return await _get(connection, tenant, key_id)
 
 
-async def rotate_key(database: Database, key_id: str, *, overlap_seconds: float = 0) -> tuple[ApiKey, str]:
-    """Give a key a new secret under a new id, with the same name, tenant, models and expiry.
+async def rotate_key(
+    database: Database,
+    tenant: str,
+    key_id: str,
+    *,
+    overlap_seconds: float = 0,
+    owner: str | None = None,
+    actor: Actor,
+    expected: Expected = None,
+) -> tuple[ApiKey, str]:
+    """Give a key a new secret under a new id; everything else stays: name, owner, rights, limits, expiry.
 
-    The old one stops after `overlap_seconds`. Raises `InvalidRequest` when it is no longer active.
+    The old one stops after `overlap_seconds`. Raises `InvalidRequest` when it is no longer active (409), 404, 412.
     """
     now = time.time()
     async with database.begin() as connection:
-        revision = await _bump(connection)
-        old = await _get(connection, key_id)
+        revision = await bump(connection, REVISION)
+        old = await _get(connection, tenant, key_id, owner, expected)
         if (state := old.state(now)) != "active":
             raise InvalidRequest(
-                f"the API key {old.id} is {state}; create a new one with `gateway keys create`"
+                f"the API key {old.id} is {state}; create a new one with `gateway keys create`",
+                status=409,
+                code="conflict",
             )
         end = now + overlap_seconds
         ended: dict[str, Any] = {"revision": revision}
@@ -191,123 +251,63 @@ async def rotate_key(database: Database, key_id: str, *, overlap_seconds: float 
         elif old.expires_at is None or end < old.expires_at:
             ended["expires_at"] = end
         await connection.execute(update(api_keys).where(api_keys.c.id == old.id).values(**ended))
-        return await _insert(
-            connection,
-            tenant=old.tenant,
-            name=old.name,
-            models=old.models,
-            created_at=now,
-            expires_at=old.expires_at,
-            revision=revision,
+        row, key = await _insert(
+            connection, tenant, settings_of(old), owner=old.owner, revision=revision, now=now
         )
+        after = {"id": row.id, "overlap_seconds": overlap_seconds}
+        await record(connection, actor, "key.rotate", old.id, tenant=tenant, after=after)
+    return row, key
 
 
-async def changes_since(database: Database, revision: int) -> tuple[int, list[ApiKey]]:
-    """The present revision, and the keys that changed after the given one (0 gives all keys).
-
-    Cheap when nothing changed: one row is read. A revision lower than the given one means that the table was
-    replaced, by a restored backup for example; then start again at 0.
-    """
-    async with database.connect() as connection:
-        current = await connection.scalar(select(revisions.c.value).where(revisions.c.name == _REVISION)) or 0
-        if current <= revision:
-            return current, []
-        rows = await connection.execute(select(api_keys).where(api_keys.c.revision > revision))
-        changed = [_key_of(row) for row in rows]
-    # A change may have been committed between the two reads. Changes are serialised by the row that holds the
-    # revision, so whatever carries the highest revision seen has everything before it.
-    return max([current, *(key.revision for key in changed)]), changed
-
-
-def _check(name: str, tenant: str) -> None:
-    for what, value, limit in (("name", name, _MAX_NAME), ("tenant", tenant, _MAX_TENANT)):
-        if not value.strip() or len(value) > limit or not value.isprintable():
-            raise InvalidRequest(f"the {what} of an API key is 1 to {limit} printable characters", param=what)
-
-
-async def _bump(connection: AsyncConnection) -> int:
-    """Count the revision up. First in each transaction: its row lock puts all changes of keys in one order."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = (
-        dialect.insert(revisions)
-        .values(name=_REVISION, value=1)
-        .on_conflict_do_update(index_elements=[revisions.c.name], set_={"value": revisions.c.value + 1})
-        .returning(revisions.c.value)
-    )
-    return (await connection.execute(statement)).scalar_one()
-
-
-async def _ensure_tenant(connection: AsyncConnection, tenant: str, now: float) -> None:
-    known = await connection.scalar(select(func.count()).select_from(tenants).where(tenants.c.id == tenant))
-    if not known:
-        await connection.execute(insert(tenants).values(id=tenant, name=tenant, created_at=now))
+async def _begin(connection: AsyncConnection, tenant: str) -> int:
+    """Bump the revision, and make sure of the tenant: of the two, tenants always come first."""
+    known = select(tenants.c.id).where(tenants.c.id == tenant)
+    if (await connection.execute(known)).one_or_none() is None:
+        await ensure_tenant(connection, tenant, revision=await bump(connection, TENANTS))
+    return await bump(connection, REVISION)
 
 
 async def _insert(
     connection: AsyncConnection,
-    *,
     tenant: str,
-    name: str,
-    models: tuple[str, ...] | None,
-    created_at: float,
-    expires_at: float | None,
+    settings: KeySettings,
+    *,
+    owner: str | None,
     revision: int,
+    now: float | None = None,
 ) -> tuple[ApiKey, str]:
-    key = PREFIX + _base62(secrets.randbits(8 * _SECRET_BYTES), _SECRET_LENGTH)
-    row = ApiKey(
-        id="key_" + _base62(secrets.randbits(80), 14),
-        tenant=tenant,
-        name=name,
-        hint=hint_of(key),
-        digest=digest_of(key.encode()),
-        models=models,
-        created_at=created_at,
-        expires_at=expires_at,
-        revoked_at=None,
-        revision=revision,
-    )
+    key = new_secret(PREFIX)
+    key_id = new_id("key_")
     await connection.execute(
         insert(api_keys).values(
-            id=row.id,
+            **stored(settings),
+            id=key_id,
             tenant=tenant,
-            name=name,
-            hint=row.hint,
-            digest=row.digest,
+            owner=owner,
+            hint=hint_of(key),
+            digest=digest_of(key.encode()),
             digest_scheme=DIGEST_SCHEME,
-            models=null() if models is None else list(models),
-            created_at=created_at,
-            expires_at=expires_at,
+            created_at=now or time.time(),
             revision=revision,
         )
     )
-    return row, key
+    return await _get(connection, tenant, key_id), key
 
 
-async def _get(connection: AsyncConnection, key_id: str) -> ApiKey:
-    row = (await connection.execute(select(api_keys).where(api_keys.c.id == key_id))).one_or_none()
-    if row is None:
-        raise InvalidRequest(f"no API key has the id {key_id!r}; see `gateway keys list --all`")
-    return _key_of(row)
+def _the(tenant: str, key_id: str, owner: str | None) -> Any:
+    query = select(api_keys).where(api_keys.c.tenant == tenant, api_keys.c.id == key_id)
+    return query if owner is None else query.where(api_keys.c.owner == owner)
 
 
-def _key_of(row: Row[Any]) -> ApiKey:
-    return ApiKey(
-        id=row.id,
-        tenant=row.tenant,
-        name=row.name,
-        hint=row.hint,
-        digest=bytes(row.digest),
-        models=None if row.models is None else tuple(row.models),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        revision=row.revision,
-    )
-
-
-def _base62(number: int, length: int) -> str:
-    characters: list[str] = []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        characters.append(_ALPHABET[digit])
-    return "".join(characters)
+async def _get(
+    connection: AsyncConnection,
+    tenant: str,
+    key_id: str,
+    owner: str | None = None,
+    expected: Expected = None,
+) -> ApiKey:
+    found = await one(connection, _the(tenant, key_id, owner), ApiKey)
+    if found is None:
+        raise InvalidRequest(f"There is no API key {key_id!r}.", status=404, code="not_found")
+    check_expected(expected, found.revision)
+    return found

@@ -27,6 +27,20 @@ tenants = Table(
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False),
     Column("created_at", Float(53), nullable=False),
+    Column("updated_at", Float(53), nullable=True),
+    Column("suspended_at", Float(53), nullable=True, comment="its calls are refused from then on"),
+    Column("erased_at", Float(53), nullable=True, comment="its personal data is gone from then on"),
+    Column("models", JSON, nullable=True, comment="allow-list; null allows all"),
+    Column("providers", JSON, nullable=True, comment="allow-list; null allows all"),
+    Column("limits", JSON, nullable=True, comment="by the names of CallLimits"),
+    Column(
+        "retention_days",
+        Integer,
+        nullable=True,
+        comment="how long calls keep what is personal; null: for good",
+    ),
+    Column("swept_until", Float(53), nullable=True, comment="calls before it keep nothing personal any more"),
+    Column("revision", BigInteger, nullable=False, server_default=text("0"), comment="of the last change"),
 )
 
 api_keys = Table(
@@ -38,10 +52,17 @@ api_keys = Table(
     Column("hint", String(16), nullable=False, comment="the first and last characters, for people"),
     Column("digest", LargeBinary(32), nullable=False, unique=True),
     Column("digest_scheme", String(20), nullable=False, comment="sha256, or that of an imported key"),
+    Column("owner", String(40), nullable=True, comment="the user or service account that it belongs to"),
+    Column("scopes", JSON, nullable=True, comment="permissions; null: to make calls, and no more"),
     Column("models", JSON, nullable=True, comment="allow-list; null allows all"),
+    Column("endpoints", JSON, nullable=True, comment="allow-list of paths; null allows all"),
+    Column("networks", JSON, nullable=True, comment="allow-list of addresses and networks; null allows all"),
+    Column("limits", JSON, nullable=True, comment="by the names of CallLimits"),
+    Column("budget", JSON, nullable=True, comment="what it may spend: amount, currency, period"),
     Column("created_at", Float(53), nullable=False),
     Column("expires_at", Float(53), nullable=True),
     Column("revoked_at", Float(53), nullable=True),
+    Column("last_used_at", Float(53), nullable=True),
     Column("revision", BigInteger, nullable=False, index=True, comment="of the last change; see revisions"),
 )
 
@@ -92,9 +113,12 @@ model_calls = Table(
     Column("cached_read_tokens", Integer, nullable=True),
     Column("cached_write_tokens", Integer, nullable=True),
     Column("reasoning_tokens", Integer, nullable=True),
+    Column("units", Text, nullable=True, comment="JSON: usage that is not text, by the names of Usage"),
     Column("estimated", Boolean, nullable=False, server_default=text("false")),
     Column("price_version", String(40), nullable=True),
     Column("cost", BigInteger, nullable=True),
+    Column("charge", BigInteger, nullable=True, comment="what the caller is asked, in 10⁻⁹ credit"),
+    Column("selling", String(60), nullable=True, comment="how cost became charge; null: they are the same"),
     Column("error_code", String(60), nullable=True),
     Column("error_message", Text, nullable=True),
     Index(
@@ -128,6 +152,7 @@ usage_buckets = Table(
     Column("cached_write_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cost", BigInteger, nullable=False),
+    Column("charge", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 
@@ -137,8 +162,38 @@ outbox = Table(
     Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("sink", String(100), nullable=False),
     Column("call", String(40), nullable=False),
+    Column(
+        "attempts",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="how often the sink failed to take this very call",
+    ),
+    Column("due_at", Float(53), nullable=False, server_default=text("0"), comment="not to be tried before"),
     Index("outbox_sink", "sink", "position"),
     comment="settled calls that a sink has not yet taken; deleted once it has",
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("call", String(40), primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False, comment="why the sink did not take it, the last time"),
+    Column("died_at", Float(53), nullable=False),
+    comment="settled calls that a sink will not take; `gateway events replay --dead` sends them again",
+)
+
+sink_states = Table(
+    "sink_states",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("delivered", BigInteger, nullable=False, comment="how many calls it has taken"),
+    Column("delivered_at", Float(53), nullable=True),
+    Column("failed_at", Float(53), nullable=True),
+    Column("error", Text, nullable=True, comment="its last one"),
+    comment="how delivering to a sink goes",
 )
 
 sink_leases = Table(
@@ -147,4 +202,187 @@ sink_leases = Table(
     Column("sink", String(100), primary_key=True),
     Column("worker", String(40), nullable=False, comment="who delivers to the sink at present"),
     Column("leased_until", Float(53), nullable=False),
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(200), primary_key=True),
+    Column("key", String(40), nullable=True),
+    Column("model", String(200), nullable=False, comment="as the client wrote it"),
+    Column("status", String(12), nullable=False),
+    Column("previous", String(200), nullable=True, comment="the response that it continues"),
+    Column("call", String(40), nullable=False, comment="its row in model_calls"),
+    Column("background", Boolean, nullable=False),
+    Column("stream", Boolean, nullable=False, comment="whether its events are kept"),
+    Column("worker", String(40), nullable=True, comment="who runs it, until it has ended"),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=False, index=True),
+    Column("input", LargeBinary, nullable=False, comment="JSON: its own items"),
+    Column("response", LargeBinary, nullable=False, comment="JSON: the response object"),
+    Index(
+        "responses_running",
+        "worker",
+        sqlite_where=text("worker IS NOT NULL"),
+        postgresql_where=text("worker IS NOT NULL"),
+    ),
+)
+
+response_events = Table(
+    "response_events",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("response", String(200), primary_key=True),
+    Column(
+        "position",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="counts the pieces of the stream",
+    ),
+    Column("data", LargeBinary, nullable=False, comment="server-sent events, whole"),
+    comment="what a response in the background has streamed so far",
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("key", String(40), nullable=True),
+    Column("name", String(500), nullable=False),
+    Column("purpose", String(40), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column(
+        "whole", Boolean, nullable=False, comment="whether all of its content is there; else nobody sees it"
+    ),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=True, index=True),
+)
+
+file_chunks = Table(
+    "file_chunks",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("file", String(64), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False, comment="counts the chunks"),
+    Column("data", LargeBinary, nullable=False),
+    comment="the content of files, cut so that it is never held whole",
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("principal", LargeBinary, nullable=False, comment="JSON: for whom its calls are made"),
+    Column("endpoint", String(100), nullable=False),
+    Column("input_file", String(64), nullable=False),
+    Column("metadata", LargeBinary, nullable=True, comment="JSON, as the client gave it"),
+    Column(
+        "output_seconds", Float(53), nullable=True, comment="how long its files are kept, if not as usual"
+    ),
+    Column("status", String(12), nullable=False),
+    Column(
+        "ends_as", String(12), nullable=True, comment="the status that is to come once its files are written"
+    ),
+    Column("worker", String(40), nullable=True, comment="who runs it, until it has ended"),
+    Column("model", String(200), nullable=True, comment="if all its lines ask the same one"),
+    Column("total", Integer, nullable=False),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=False),
+    Column("in_progress_at", Float(53), nullable=True),
+    Column("finalizing_at", Float(53), nullable=True),
+    Column("cancelling_at", Float(53), nullable=True),
+    Column("ended_at", Float(53), nullable=True),
+    Column("output_file", String(64), nullable=True),
+    Column("error_file", String(64), nullable=True),
+    Column("errors", LargeBinary, nullable=True, comment="JSON: what was wrong with the input file"),
+    Column("usage", LargeBinary, nullable=True, comment="JSON: the sum over its calls"),
+    Index(
+        "batches_running",
+        "status",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("batch", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="of the line, from 1"),
+    Column("custom_id", Text, nullable=False),
+    Column("state", String(12), nullable=False, comment="waiting, running, completed or failed"),
+    Column("tries", SmallInteger, nullable=False, comment="how often its process died while it ran"),
+    Column("call", String(40), nullable=True, comment="its latest row in model_calls"),
+    Column("request", LargeBinary, nullable=True, comment="JSON: the body; gone once the batch has ended"),
+    Column(
+        "result",
+        LargeBinary,
+        nullable=True,
+        comment="JSON: its line in a file; gone once the batch has ended",
+    ),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("key", String(40), nullable=True),
+    Column("kind", String(20), nullable=False),
+    Column("model", String(200), nullable=False, comment="as the client wrote it"),
+    Column("provider", String(100), nullable=False),
+    Column("upstream_id", String(500), nullable=False),
+    Column("upstream_model", String(200), nullable=False),
+    Column("credential", String(16), nullable=False, comment="the mark of the one that started it"),
+    Column("call", String(40), nullable=False, comment="its row in model_calls"),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53), nullable=False, index=True),
+    Column("shown", LargeBinary, nullable=False, comment="JSON: as the client saw it last"),
+    comment="work that providers have taken on and that outlasts its call",
+)
+
+selling_prices = Table(
+    "selling_prices",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=True),
+    Column("plan", String(64), nullable=True, comment="without tenant and plan it holds for everybody"),
+    Column("provider", String(100), nullable=False, comment="as in the price book, or *"),
+    Column("model", String(200), nullable=False, comment="as its provider calls it, or *"),
+    Column(
+        "margin_percent", String(30), nullable=True, comment="a decimal number; null where rates are given"
+    ),
+    Column("rates", JSON, nullable=True, comment="in credits, as in a price file, numbers as text"),
+    Column("valid_from", Float(53), nullable=False),
+    Column("valid_until", Float(53), nullable=True),
+    Column("note", String(200), nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("revision", BigInteger, nullable=False, comment="of the last change; see revisions"),
+    comment="what is asked in place of cost and the usual margin",
+)
+
+price_adjustments = Table(
+    "price_adjustments",
+    metadata,
+    Column("call", String(40), primary_key=True, comment="its row in model_calls, which stays as it is"),
+    Column("number", Integer, primary_key=True, comment="1 for the first of the call"),
+    Column("tenant", String(64), nullable=False, index=True),
+    Column("key", String(40), nullable=True),
+    Column("model", String(200), nullable=False, comment="as the client wrote it"),
+    Column("received_at", Float(53), nullable=False, comment="of the call"),
+    Column("cost", BigInteger, nullable=False, comment="to be added; may be negative"),
+    Column("charge", BigInteger, nullable=False, comment="to be added, in 10⁻⁹ credit; may be negative"),
+    Column("price_version", String(40), nullable=True, comment="of the price that holds now"),
+    Column("selling", String(60), nullable=True, comment="as in model_calls, of what holds now"),
+    Column("reason", String(200), nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True, comment="of the repricing; see revisions"),
+    comment="what calls cost more or less than was written when they ended",
 )

@@ -1,7 +1,8 @@
 """Keeps the tables of settings in documents the same as the classes they describe.
 
-In a plugin's README the table stands between `<!-- config -->` and `<!-- /config -->`; in any other document the
-marker names the class: `<!-- config package.module:Class -->`.
+In a plugin's README the table stands between `<!-- config -->` and `<!-- /config -->`; in any other document, and where
+several plugins share a README, the marker names the class: `<!-- config package.module:Class -->`. Between `<!-- catalogue -->` and `<!-- /catalogue -->` stands
+how many models are known of each provider, between `<!-- admin -->` and `<!-- /admin -->` the endpoints of the admin API.
 
 `python -m gateway.testing.docs` rewrites the README of every installed plugin that lies beside its source, and the
 documents in `docs/` of the working folder.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from importlib import import_module
@@ -23,6 +25,10 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from gateway.admin import PREFIX
+from gateway.admin.endpoint import SIGNED_IN
+from gateway.admin.resources import endpoints
+from gateway.catalogue import KINDS, ModelCatalogue
 from gateway.errors import GatewayError
 from gateway.plugin import Plugin
 from gateway.schema import installed
@@ -31,6 +37,10 @@ from gateway.secrets import Secret
 BEGIN = "<!-- config -->"
 END = "<!-- /config -->"
 _NAMED = re.compile(rf"(?P<begin><!-- config (?P<module>[\w.]+):(?P<name>\w+) -->).*?{END}", re.DOTALL)
+
+_CATALOGUE = re.compile(r"(?P<begin><!-- catalogue -->).*?(?P<end><!-- /catalogue -->)", re.DOTALL)
+
+_ADMIN = re.compile(r"(?P<begin><!-- admin -->).*?(?P<end><!-- /admin -->)", re.DOTALL)
 
 _NAMES: Mapping[Any, str] = {
     str: "text",
@@ -58,10 +68,12 @@ def config_table(config: type[BaseModel], described: Mapping[type[BaseModel], st
 
 
 def with_table(text: str, config: type[BaseModel]) -> str:
-    """Return a README's text with a fresh table between its markers.
+    """Return a README's text with a fresh table between its markers; one of several plugins names their classes.
 
     Raises `GatewayError` when the markers are missing.
     """
+    if f"<!-- config {config.__module__}:{config.__name__} -->" in text:
+        return with_tables(text)
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -76,7 +88,34 @@ def with_tables(text: str) -> str:
     def fresh(found: re.Match[str]) -> str:
         return f"{found['begin']}\n\n{config_table(_class(found), described)}\n\n{END}"
 
-    return _NAMED.sub(fresh, text)
+    text = _NAMED.sub(fresh, text)
+    for marker, table in ((_CATALOGUE, catalogue_table), (_ADMIN, admin_table)):
+        text = marker.sub(lambda found, table=table: f"{found['begin']}\n\n{table()}\n\n{found['end']}", text)
+    return text
+
+
+def catalogue_table() -> str:
+    """Write how many models of each kind are known of each provider as a Markdown table."""
+    catalogue = ModelCatalogue()
+    lines = ["| Provider | Models | With a price | Kinds |", "| --- | ---: | ---: | --- |"]
+    for provider in catalogue.providers:
+        models = catalogue.models(provider).values()
+        kinds = Counter(model.kind for model in models)
+        told = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+        priced = sum(bool(model.prices) for model in models)
+        lines.append(f"| `{provider}` | {len(models)} | {priced} | {told} |")
+    return "\n".join(lines)
+
+
+def admin_table() -> str:
+    """Write the endpoints of the admin API, and the permission that each needs, as a Markdown table."""
+    lines = ["| Method | Path | Permission | What it does |", "| --- | --- | --- | --- |"]
+    for endpoint in sorted(endpoints(), key=lambda one: (one.path, one.method)):
+        permissions = " or ".join(f"`{name}`" for name in endpoint.permissions if name != SIGNED_IN)
+        lines.append(
+            f"| {endpoint.method} | `{PREFIX}{endpoint.path.replace(':path', '')}` | {permissions or 'any caller'} | {endpoint.summary} |"
+        )
+    return "\n".join(lines)
 
 
 def readme(plugin: type[Plugin[Any]]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.upstream.client import Client
 from gateway.upstream.errors import (
+    AddressRefused,
     BodyTooLarge,
     ConnectFailed,
     ConnectionLost,
@@ -15,18 +16,21 @@ from gateway.upstream.errors import (
     TotalTimeout,
     UpstreamError,
 )
+from gateway.upstream.guard import Guard
 from gateway.upstream.limits import Limits, Timeouts
 from gateway.upstream.proxies import Proxies, Proxy
 from gateway.upstream.request import Prepared
 from gateway.upstream.response import Response
 
 __all__ = [
+    "AddressRefused",
     "BodyTooLarge",
     "Client",
     "ConnectFailed",
     "ConnectTimeout",
     "ConnectionLost",
     "FirstByteTimeout",
+    "Guard",
     "IdleTimeout",
     "Limits",
     "MalformedResponse",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
+import time
 from collections.abc import Sequence
 
 from gateway.upstream.connection import SLICE
+from gateway.upstream.dial import resolve
 from gateway.upstream.errors import ConnectionLost
+from gateway.upstream.guard import Guard
 from gateway.upstream.limits import Limits, Timeouts
 from gateway.upstream.origin import parse_url
 from gateway.upstream.pool import Pool
@@ -19,6 +23,8 @@ from gateway.upstream.ticker import Ticker
 
 class Client:
     """An HTTP/1.1 client for many requests to few origins. Belongs to one event loop.
+
+    `guard` says to which addresses requests may go; by default everywhere but to the metadata services of clouds.
 
     Redirects are returned as they are. Responses come undecoded: `accept-encoding: identity` is sent.
     Making one has no side effects; connections open when requests need them.
@@ -37,26 +43,44 @@ class Client:
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
         proxies: Proxies | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or Limits()
         self._tls = tls
         self._proxies = proxies or Proxies()
-        self._pools: dict[tuple[bool, str, int], Pool] = {}
+        self._guard = guard or Guard(public_only=False)
+        self._pools: dict[tuple[bool, str, int, bool], Pool] = {}
         self._ticker = Ticker()
 
-    def prepare(self, method: str, url: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Prepared:
+    def prepare(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        *,
+        metadata: bool = False,
+    ) -> Prepared:
         """Encode a request head, to be sent any number of times.
+
+        `metadata` says that this request is meant for a cloud's metadata service: the guard lets it pass.
 
         Raises ValueError for a URL that is not absolute http(s), for header names and values that HTTP does not
         allow, and for headers that the client sets by itself (`content-length`, `connection` and the like).
         """
         origin, target = parse_url(url)
-        key = (origin.tls, origin.host, origin.port)
+        key = (origin.tls, origin.host, origin.port, metadata)
         pool = self._pools.get(key)
         if pool is None:
             proxy = self._proxies.find(origin)
-            pool = Pool(origin, proxy, limits=self._limits, ticker=self._ticker, tls=self._tls_context)
+            pool = Pool(
+                origin,
+                proxy,
+                limits=self._limits,
+                ticker=self._ticker,
+                tls=self._tls_context,
+                guard=None if metadata else self._guard,
+            )
             self._pools[key] = pool
         if pool.forward is not None:
             target = f"http://{origin.authority}{target}"
@@ -77,7 +101,7 @@ class Client:
         head = prepared.encode(body, headers)
         timeouts = timeouts or self._timeouts
         pool = prepared.pool
-        clock = asyncio.get_running_loop().time
+        clock = time.monotonic  # the loop's own time, without asking for the loop, which costs a system call
         again = False
         while True:
             now = clock()
@@ -105,6 +129,18 @@ class Client:
             if again or not prepared.safe or not (isinstance(error, ConnectionLost) and error.unanswered):
                 raise error
             again = True
+
+    async def way_to(self, url: str) -> tuple[ssl.SSLContext | None, str | None]:
+        """Return what another client needs to reach a URL in the same way: TLS where it needs that, and a proxy's URL.
+
+        Raises `AddressRefused` where this one would; that its name does not resolve is left to the other to say.
+        """
+        origin, _ = parse_url(url)
+        proxy = self._proxies.find(origin)
+        if proxy is None:
+            with contextlib.suppress(OSError):
+                self._guard.check(str(origin), await resolve(origin.host, origin.port))
+        return self._tls_context() if origin.tls else None, proxy.url if proxy else None
 
     def open(self) -> None:
         """Serve again after `close`, also on another event loop. A new client is open."""

@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
             self.fail(MalformedResponse(f"{self.peer} sent a malformed response: {problem}"))
         elif reader.complete:
             self._finish(response)
-        elif response.status:
+        elif response.status and not response.flows:
             self._proceed(response)
 
     def _proceed(self, response: Response) -> None:
@@ -254,6 +254,9 @@ class Connection(asyncio.Protocol):
                     unanswered=self._used and reader.untouched,
                 )
             )
+        # The reader knows the last response, and that knows this connection.
+        reader.close()
+        del self._reader
 
     def pause_writing(self) -> None:
         if self._drained is None:

@@ -12,7 +12,8 @@ from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
 from gateway.upstream.connection import Connection
-from gateway.upstream.errors import ConnectFailed, ConnectTimeout
+from gateway.upstream.errors import AddressRefused, ConnectFailed, ConnectTimeout
+from gateway.upstream.guard import Guard
 from gateway.upstream.origin import Origin
 from gateway.upstream.proxies import Proxy
 from gateway.upstream.tunnel import Tunnel
@@ -29,9 +30,13 @@ async def dial(
     *,
     proxy: Proxy | None,
     tls: ssl.SSLContext | None,
+    guard: Guard | None,
     deadline: float,
 ) -> Connection:
     """Open a connection to the origin, or to the proxy on the way to it, before `deadline` (loop time).
+
+    The guard judges what the origin's name resolves to. Where that is left to a proxy, it judges only what is written
+    as an address; but one that admits public addresses alone has a proxy connect to the address that was judged.
 
     Raises `ConnectTimeout` or `ConnectFailed`.
     """
@@ -39,22 +44,41 @@ async def dial(
     try:
         async with asyncio.timeout_at(deadline):
             if proxy is None:
-                return (await _connect(factory, origin.host, origin.port, tls))[1]
-            if tls is None:
-                return (await _connect(factory, proxy.host, proxy.port, None))[1]
-            return await _dial_through(factory, origin, proxy, tls)
+                addresses = await resolve(origin.host, origin.port)
+                if guard is not None:
+                    guard.check(str(origin), addresses)
+                return (await _connect(factory, addresses, origin.port, (tls, origin.host)))[1]
+            if tls is None and guard is not None and guard.public_only:
+                raise AddressRefused(
+                    f"{where}: only https:// is sent through a proxy to where users may choose"
+                )
+            at = await _judged(origin, guard) if guard is not None else origin
+            if tls is not None:
+                return await _dial_through(factory, origin, proxy, tls, at)
+            return (await _connect(factory, await resolve(proxy.host, proxy.port), proxy.port))[1]
     except TimeoutError as error:
         raise ConnectTimeout(f"connecting to {where} took too long") from error
     except OSError as error:
         raise ConnectFailed(f"cannot connect to {where}: {_plain(error)}") from error
 
 
+async def _judged(origin: Origin, guard: Guard) -> Origin:
+    """What a proxy is asked for: the origin by its name, or by the first of its addresses."""
+    if not guard.public_only:
+        if (address := _literal(origin.host)) is not None:
+            guard.check(str(origin), [address])
+        return origin
+    addresses = await resolve(origin.host, origin.port)
+    guard.check(str(origin), addresses)
+    return Origin(origin.tls, addresses[0], origin.port)
+
+
 async def _dial_through(
-    factory: Callable[[], Connection], origin: Origin, proxy: Proxy, tls: ssl.SSLContext
+    factory: Callable[[], Connection], origin: Origin, proxy: Proxy, tls: ssl.SSLContext, at: Origin
 ) -> Connection:
-    transport, tunnel = await _connect(Tunnel, proxy.host, proxy.port, None)
+    transport, tunnel = await _connect(Tunnel, await resolve(proxy.host, proxy.port), proxy.port)
     try:
-        await tunnel.ask(origin, proxy)
+        await tunnel.ask(at, proxy)
         connection = factory()
         connection.connection_made(transport)  # start_tls makes no such call
         loop = asyncio.get_running_loop()
@@ -68,16 +92,19 @@ async def _dial_through(
 
 
 async def _connect(
-    factory: Callable[[], _P], host: str, port: int, tls: ssl.SSLContext | None
+    factory: Callable[[], _P],
+    waiting: list[str],
+    port: int,
+    secured: tuple[ssl.SSLContext | None, str] = (None, ""),
 ) -> tuple[asyncio.Transport, _P]:
-    """Connect to the first address that answers, both families side by side."""
+    """Connect to the first address that answers, both families side by side; with TLS to a host of that name."""
+    tls, host = secured
     loop = asyncio.get_running_loop()
 
     async def attempt(address: str) -> tuple[asyncio.Transport, _P]:
         name = host if tls else None
         return await loop.create_connection(factory, address, port, ssl=tls, server_hostname=name)
 
-    waiting = await _resolve(host, port)
     running: set[asyncio.Task[tuple[asyncio.Transport, _P]]] = set()
     try:
         while True:
@@ -102,17 +129,22 @@ async def _connect(
                 result[0].abort()
 
 
-async def _resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, families taking turns, in the resolver's order."""
-    try:
-        return [str(ipaddress.ip_address(host))]
-    except ValueError:
-        pass
+async def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, families taking turns, in the resolver's order. Raises OSError."""
+    if (address := _literal(host)) is not None:
+        return [address]
     families: dict[int, list[str]] = {}
     for family, _, _, _, address in await lookup(host, port):
         families.setdefault(family, []).append(str(address[0]))
     turns = chain.from_iterable(zip_longest(*families.values()))
     return [address for address in turns if address is not None]
+
+
+def _literal(host: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
 
 
 async def lookup(host: str, port: int) -> Sequence[tuple[int, int, int, str, tuple[Any, ...]]]:

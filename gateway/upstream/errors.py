@@ -23,6 +23,10 @@ class ConnectFailed(UpstreamError):
     sent = False
 
 
+class AddressRefused(ConnectFailed):
+    """The guard refuses the address: of a metadata service, or not public where only public ones are admitted."""
+
+
 class ConnectTimeout(UpstreamError):
     """No connection within `Timeouts.connect`."""
 

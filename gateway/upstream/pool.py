@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
@@ -11,6 +12,7 @@ from typing import TypeAlias
 from gateway.upstream.connection import Connection
 from gateway.upstream.dial import dial
 from gateway.upstream.errors import ConnectFailed, ConnectionLost, PoolTimeout, UpstreamError
+from gateway.upstream.guard import Guard
 from gateway.upstream.limits import Limits, Timeouts
 from gateway.upstream.origin import Origin
 from gateway.upstream.proxies import Proxy
@@ -34,6 +36,7 @@ class Pool:
         limits: Limits,
         ticker: Ticker,
         tls: Callable[[], ssl.SSLContext],
+        guard: Guard | None,
     ) -> None:
         self.origin = origin
         self.forward = None if origin.tls else proxy
@@ -42,6 +45,7 @@ class Pool:
         self._limits = limits
         self._ticker = ticker
         self._tls = tls
+        self._guard = guard
         self._peer = str(origin)
         self._size = 0
         self._idle: deque[Connection] = deque()
@@ -117,6 +121,7 @@ class Pool:
                 self.origin,
                 proxy=self._proxy,
                 tls=tls,
+                guard=self._guard,
                 deadline=deadline,
             )
         except BaseException:
@@ -149,7 +154,7 @@ class Pool:
         if len(self._idle) >= self._limits.max_idle:
             connection.drop()
             return
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = time.monotonic()
         self._idle.append(connection)
 
     def forget(self, connection: Connection) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import TypeAlias
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from gateway.upstream.origin import Origin, bracketed
 
@@ -41,6 +41,14 @@ class Proxy:
             secret = unquote_to_bytes(parts.username) + b":" + unquote_to_bytes(parts.password or "")
             authorization = b"Basic " + b64encode(secret)
         return cls(host, port or 80, authorization)
+
+    @property
+    def url(self) -> str:
+        """As others want to be told; a secret where there is a password."""
+        if self.authorization is None:
+            return f"http://{self}"
+        user, _, password = b64decode(self.authorization.removeprefix(b"Basic ")).partition(b":")
+        return f"http://{quote(user, safe='')}:{quote(password, safe='')}@{self}"
 
     def __str__(self) -> str:
         return f"{bracketed(self.host)}:{self.port}"

@@ -99,6 +99,10 @@ class Reader:
         elif self._without_content > self._limit and not self.complete:
             raise MalformedError(f"the {'head' if in_head else 'framing'} exceeds {self._limit} bytes")
 
+    def close(self) -> None:
+        """Let go of the parser, which holds on to this reader: else only the collector could free the two."""
+        del self._parser
+
     def _check_head(self) -> None:
         if self._without_content > self._limit:  # else no need to count
             size = sum(len(name) + len(value) + 4 for name, value in self._headers)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
+from gateway.push import DONE, Take
 from gateway.upstream.errors import BodyTooLarge, ConnectionLost, UpstreamError
 
 
@@ -25,7 +27,7 @@ class Source(Protocol):
 
 
 class Response:
-    """A response whose head is there. Read the body with `read` or by iterating, once, in one task.
+    """A response whose head is there. Read the body with `read`, `push` or by iterating, once, in one task.
 
     A body that does not end as its head promised raises `ConnectionLost` or `MalformedResponse`, after all the
     chunks that did come. Call `close` when the body is not read to its end; cancelling a task that waits for the
@@ -40,6 +42,7 @@ class Response:
         "_waiter",
         "buffered",
         "collecting",
+        "flows",
         "headers",
         "reason",
         "status",
@@ -55,11 +58,13 @@ class Response:
         """Bytes that came and were not read yet."""
         self.collecting = False
         """Somebody waits for the whole body, so that there is nobody to wake for a part of it."""
+        self.flows: Take | None = None
+        """Takes what comes as it comes, so that there is nobody to wake for it."""
         self._chunks: list[bytes] = []
         self._source = source
         self._open = True
         self._error: UpstreamError | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[Awaitable[None]] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, given by its lower-case name."""
@@ -91,7 +96,7 @@ class Response:
             self._error = too_large(source)
         if self._error is not None:
             raise self._error
-        return self._take()
+        return self._buffer()
 
     def __aiter__(self) -> Response:
         return self
@@ -109,7 +114,35 @@ class Response:
                 raise
         if self._open and self._source.paused:
             self._source.resume()
-        return self._take()
+        return self._buffer()
+
+    async def push(self, take: Take) -> None:
+        """Give what is left of the body to `take`, straight from the socket's callback while `take` keeps up.
+
+        What comes while that is waited for which `take` returned is kept, as for one who iterates. Raises what ended the
+        body early, and what `take` raises.
+        """
+        waiting: Awaitable[None]
+        while True:
+            if self._chunks:
+                if self._open and self._source.paused:
+                    self._source.resume()
+                waiting = take(self._buffer())
+            elif self._open:
+                self.flows = take
+                try:
+                    waiting = await self.changed()
+                except asyncio.CancelledError:
+                    self.close()
+                    raise
+                finally:
+                    self.flows = None
+            elif self._error is not None:
+                raise self._error
+            else:
+                return
+            if waiting is not DONE:
+                await waiting
 
     def close(self) -> None:
         """Let go of the connection; it is dropped when the body has not ended. May be called repeatedly."""
@@ -121,7 +154,7 @@ class Response:
         self._chunks.clear()
         self.buffered = 0
 
-    def _take(self) -> bytes:
+    def _buffer(self) -> bytes:
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
@@ -135,25 +168,37 @@ class Response:
         """What ended the exchange early."""
         return self._error
 
-    def changed(self) -> asyncio.Future[None]:
+    def changed(self) -> asyncio.Future[Awaitable[None]]:
         """Return what is done when the head, content or the end has come; cancelling it must close the response."""
         if self._waiter is not None:
             raise RuntimeError("two tasks read one response")
         waiter = self._waiter = asyncio.get_running_loop().create_future()
         return waiter
 
-    def wake(self) -> None:
-        """Let whoever waits for `changed` go on."""
+    def wake(self, waiting: Awaitable[None] = DONE) -> None:
+        """Let whoever waits for `changed` go on, and first wait for this."""
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(waiting)
 
     def feed(self, data: bytes) -> None:
-        """Take content over, without waking anybody."""
-        self._chunks.append(data)
-        self.buffered += len(data)
+        """Take content over: hand it on when somebody takes it at once, else keep it, without waking anybody."""
+        take, waiter = self.flows, self._waiter
+        if take is None or waiter is None or waiter.done():
+            self._chunks.append(data)
+            self.buffered += len(data)
+            return
+        try:
+            waiting = take(data)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever pushes
+            self.flows = None
+            waiter.set_exception(error)
+        else:
+            if waiting is not DONE:
+                self.flows = None
+                self.wake(waiting)
 
     def end(self, error: UpstreamError | None = None) -> None:
         """Nothing more will come, because of the error or because that was all."""

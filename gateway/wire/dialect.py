@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -20,6 +20,21 @@ class Head(Struct, frozen=True):
     model: str
     stream: bool = False
     shows_usage: bool = True
+
+
+class Given(Struct, frozen=True):
+    """What a request says outside of its body."""
+
+    model: str = ""
+    """In the path, where the dialect has it there."""
+    stream: bool = False
+    content_type: str = "application/json"
+    provider: str | None = None
+    """In the path, where the client asks for one."""
+
+
+PLAIN: Final = Given()
+"""A JSON body that says everything itself."""
 
 
 class StreamReader(Protocol):
@@ -41,11 +56,14 @@ class StreamReader(Protocol):
         """
         ...
 
-    def end(self) -> None:
-        """Note that the provider's stream is over. Raises `StreamCut` when the answer is not whole."""
+    def end(self) -> bytes:
+        """Note that the provider's stream is over; return what the client is still owed.
+
+        Raises `StreamCut` when the answer is not whole.
+        """
         ...
 
-    def estimate(self, call: Call) -> Usage:
+    def estimate(self, call: Call, /) -> Usage:
         """Estimate usage from what has passed so far, for a provider that did not say."""
         ...
 
@@ -58,7 +76,7 @@ class Wire(Protocol):
     keep_alive: bytes
     """What may be sent between events to show that the stream is alive."""
 
-    def read(self, body: bytes) -> Head:
+    def read(self, body: bytes, given: Given = PLAIN, /) -> Head:
         """Read the head of a client's request. Raises `InvalidRequest` naming the field at fault."""
         ...
 

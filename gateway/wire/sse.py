@@ -6,6 +6,8 @@ from gateway.wire.dialect import WireError
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
+_CR = 13  # as a number: Python finds that in bytes several times as fast
+
 
 class EventSplitter:
     """Holds back the unfinished end of a stream, so that what it returns always consists of whole events.
@@ -21,7 +23,7 @@ class EventSplitter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return all whole events so far, each ending in an empty line; b"" when none is whole yet."""
-        if self._carriage_return or b"\r" in chunk:
+        if self._carriage_return or _CR in chunk:
             chunk = self._line_feeds(chunk)
         if not self._rest and chunk.endswith(b"\n\n"):
             return chunk

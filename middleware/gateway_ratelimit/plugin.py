@@ -1,20 +1,21 @@
-"""Refuses calls beyond a number of requests or tokens per minute, for each API key."""
+"""Refuses calls beyond a number of requests or tokens per minute, for each API key and each tenant."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from gateway.errors import RateLimited
 from gateway.plugin import Context, Plugin, PluginConfig, hookimpl
+from gateway_ratelimit.callers import CallerLimits, held_for
 from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters
-from gateway_ratelimit.windows import Reading, Strategy, Window
+from gateway_ratelimit.limit import Limit
+from gateway_ratelimit.windows import Strategy
 
 if TYPE_CHECKING:
     from gateway.protocols import AroundCall, OnFinished
-    from gateway.types import Answer, Call, Outcome, Principal, Proceed, RawHeaders
+    from gateway.types import Answer, Call, CallLimits, Outcome, Principal, Proceed, RawHeaders
 
 
 class RateLimitConfig(PluginConfig):
@@ -33,44 +34,12 @@ class RateLimitConfig(PluginConfig):
         description="`sliding-window-counter` holds over any 60 seconds; `fixed-window` over each minute by itself.",
     )
 
-    @model_validator(mode="after")
-    def _limits_something(self) -> Self:
-        if self.requests_per_minute is None and self.tokens_per_minute is None:
-            raise ValueError("set requests_per_minute, tokens_per_minute or both")
-        return self
-
-
-class Limit:
-    """One limit: its window, its counters, its headers."""
-
-    def __init__(self, what: str, amount: int, strategy: Strategy, counters: Counters) -> None:
-        self.what = what
-        self.window = Window(amount, strategy)
-        self.counters = counters
-        self._limit = (f"x-ratelimit-limit-{what}".encode(), b"%d" % amount)
-        self._remaining = f"x-ratelimit-remaining-{what}".encode()
-        self._reset = f"x-ratelimit-reset-{what}".encode()
-
-    def headers(self, reading: Reading, used: int) -> RawHeaders:
-        """The headers by which OpenAI tells its limits."""
-        left = self.window.limit - used
-        return [
-            self._limit,
-            (self._remaining, b"%d" % (max(0, left))),
-            (self._reset, b"%ds" % self.window.reset_after(reading)),
-        ]
-
-    def refusal(self, reading: Reading) -> RateLimited:
-        """The error for a call that does not fit in."""
-        seconds = self.window.retry_after(reading)
-        return RateLimited(
-            f"Rate limit reached: {self.window.limit} {self.what} per minute. Try again in {seconds} s.",
-            headers=[(b"retry-after", b"%d" % seconds), *self.headers(reading, self.window.used(reading))],
-        )
-
 
 class RateLimit(Plugin[RateLimitConfig]):
-    """Limits requests and tokens per minute of each API key; of the tenant, for a caller without one."""
+    """Limits requests and tokens per minute of each API key; of the tenant, for a caller without one.
+
+    Besides, it holds callers and tenants to the limits that they have of their own.
+    """
 
     id = "middleware.ratelimit"
     Config = RateLimitConfig
@@ -79,16 +48,22 @@ class RateLimit(Plugin[RateLimitConfig]):
         super().__init__(name, config, context)
         self._requests: Limit | None = None
         self._tokens: Limit | None = None
+        self._callers: CallerLimits
+        self._policies = context.tenants.policies
 
     async def startup(self) -> None:
         """Begin to count, in the shared storage when a plugin gives one."""
         self._requests = self._limit("requests", self.config.requests_per_minute)
         self._tokens = self._limit("tokens", self.config.tokens_per_minute)
+        self._callers = CallerLimits(
+            self._counters("own/requests"), self._counters("own/tokens"), self.config.strategy
+        )
 
     async def shutdown(self) -> None:
         for limit in (self._requests, self._tokens):
             if limit is not None:
                 await limit.counters.close()
+        await self._callers.close()
 
     @hookimpl
     def register_interceptors(self) -> Sequence[AroundCall | OnFinished]:
@@ -96,7 +71,15 @@ class RateLimit(Plugin[RateLimitConfig]):
 
     async def around_call(self, call: Call, proceed: Proceed) -> Answer:
         """Let the call through, and tell in its answer how much is left. Raises `RateLimited`."""
-        who = _counted_as(call.principal)
+        principal = call.principal
+        who = _counted_as(principal)
+        of_tenant = self._limits_of_tenant(principal)
+        if principal.limits is not None or of_tenant is not None:
+            config = [(limit, who) for limit in (self._tokens, self._requests) if limit is not None]
+            headers = await self._callers.admit(call, held_for(principal, of_tenant), config)
+            answer = await proceed(call)
+            answer.headers += headers
+            return answer
         headers: RawHeaders = []
         if (limit := self._tokens) is not None:
             reading = await limit.counters.read(who)
@@ -117,18 +100,28 @@ class RateLimit(Plugin[RateLimitConfig]):
 
     def finished(self, call: Call, outcome: Outcome) -> None:
         """Count the tokens that the call took."""
-        if self._tokens is not None and (usage := outcome.usage) is not None:
-            tokens = usage.prompt_tokens + usage.completion_tokens
-            if tokens:
-                self._tokens.counters.add_soon(_counted_as(call.principal), tokens)
+        usage, principal = outcome.usage, call.principal
+        tokens = 0 if usage is None else usage.prompt_tokens + usage.completion_tokens
+        if tokens and self._tokens is not None:
+            self._tokens.counters.add_soon(_counted_as(principal), tokens)
+        of_tenant = self._limits_of_tenant(principal)
+        if principal.limits is not None or of_tenant is not None or self._callers.running:
+            self._callers.finished(call, held_for(principal, of_tenant), tokens)
+
+    def _limits_of_tenant(self, principal: Principal) -> CallLimits | None:
+        policy = self._policies.get(principal.tenant)
+        return None if policy is None else policy.limits
 
     def _limit(self, what: str, amount: int | None) -> Limit | None:
         if amount is None:
             return None
+        return Limit(what, amount, self.config.strategy, self._counters(what))
+
+    def _counters(self, name: str) -> Counters:
         storage = self.context.counters
-        shared = storage is not None
-        counters = SharedCounters(storage, f"gateway/{self.name}/{what}") if shared else MemoryCounters()
-        return Limit(what, amount, self.config.strategy, counters)
+        if storage is None:
+            return MemoryCounters()
+        return SharedCounters(storage, f"gateway/{self.name}/{name}")
 
 
 def _counted_as(principal: Principal) -> str:

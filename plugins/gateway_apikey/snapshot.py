@@ -8,14 +8,17 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.errors import Unavailable
-from gateway.store.keys import changes_since
-from gateway.types import Principal
+from gateway.identity.keys import principal_of, problem_of_owner
+from gateway.store.key_feed import Seen, changes_since
+from gateway_apikey.networks import Networks
 
 if TYPE_CHECKING:
     import logging
 
     from gateway.store import Database
-    from gateway.store.keys import ApiKey
+    from gateway.store.key_owners import Owners
+    from gateway.store.key_rows import ApiKey
+    from gateway.types import Principal
 
 POLL_SECONDS = 0.4
 """A change made elsewhere is seen after this time and one query: within a second."""
@@ -30,10 +33,14 @@ _MAX_UNKNOWN = 10_000
 class Entry(NamedTuple):
     """What a digest stands for."""
 
+    key: str
     principal: Principal
     until: float
     """Unix seconds from which on the key is refused; infinity when it has no end."""
-    revoked: bool
+    networks: Networks | None
+    """From where it may come; None for everywhere."""
+    problem: str
+    """Why it is refused from then on, as the end of the sentence "The API key …"."""
 
 
 class Snapshot:
@@ -43,12 +50,17 @@ class Snapshot:
     While the database is away the known keys go on working.
     """
 
-    def __init__(self, database: Database, *, authenticator: str, log: logging.Logger) -> None:
+    def __init__(
+        self, database: Database, *, authenticator: str, operator_tenant: str, log: logging.Logger
+    ) -> None:
         self._database = database
         self._authenticator = authenticator
+        self._operator_tenant = operator_tenant
         self._log = log
         self.entries: dict[bytes, Entry] = {}
-        self._revision = 0
+        self._owned: dict[bytes, ApiKey] = {}
+        self._owners: Owners = {}
+        self._seen = Seen()
         self._unknown: set[bytes] = set()
         self._waiting: list[asyncio.Future[bool]] = []
         self._asked = asyncio.Event()
@@ -131,32 +143,37 @@ class Snapshot:
                 done.set_result(fresh)
 
     async def _refresh(self) -> None:
-        revision, changed = await changes_since(self._database, self._revision)
-        if revision == self._revision:
+        changes = await changes_since(self._database, self._seen)
+        if changes.seen == self._seen:
             return
-        if revision < self._revision:  # another table than before: a restored backup, a new file
-            revision, changed = await changes_since(self._database, 0)
+        if changes.seen.keys < self._seen.keys:  # another table than before: a restored backup, a new file
+            changes = await changes_since(self._database, Seen())
             self.entries.clear()
-        for key in changed:
+            self._owned.clear()
+        if changes.owners is not None and changes.owners != self._owners:
+            self._owners = changes.owners
+            for digest, key in self._owned.items():
+                self.entries[digest] = self._entry_of(key)
+        for key in changes.keys:
+            if key.owner is not None:
+                self._owned[key.digest] = key
             self.entries[key.digest] = self._entry_of(key)
         self._unknown.clear()
-        self._revision = revision
+        self._seen = changes.seen
 
     def _entry_of(self, key: ApiKey) -> Entry:
+        owner = None if key.owner is None else self._owners.get((key.tenant, key.owner))
+        until, problem = math.inf if key.expires_at is None else key.expires_at, "has expired"
+        if key.revoked_at is not None:
+            until, problem = -math.inf, "was revoked"
+        elif (why := problem_of_owner(key, owner)) is not None:
+            until, problem = -math.inf, why
         return Entry(
-            Principal(
-                tenant=key.tenant,
-                authenticator=self._authenticator,
-                key=key.id,
-                key_name=key.name,
-                models=key.models,
+            key.id,
+            principal_of(
+                key, owner, authenticator=self._authenticator, operator_tenant=self._operator_tenant
             ),
-            until=_end_of(key),
-            revoked=key.revoked_at is not None,
+            until,
+            None if key.networks is None else Networks(key.networks),
+            problem,
         )
-
-
-def _end_of(key: ApiKey) -> float:
-    if key.revoked_at is not None:
-        return -math.inf
-    return math.inf if key.expires_at is None else key.expires_at

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from pydantic import Field
 
 from gateway import Plugin, PluginConfig, hookimpl
 from gateway.errors import InvalidRequest, ProviderError
 from gateway.protocols import Provider
-from gateway.types import Answer, Attempt, Capability, Dialect
-from gateway_mock import embeddings, request
+from gateway.provider.openai_api import ALIKE
+from gateway.types import Answer, Attempt, Capability, Dialect, JobRequest
+from gateway_mock import embeddings, moderations, request
 from gateway_mock.chat import Completion
+from gateway_mock.media import CAPABILITIES, Media
+from gateway_mock.realtime import RealtimeSession
 from gateway_mock.reply import decide
 from gateway_mock.script import MODELS, Rule, Script, find
 from gateway_mock.stream import EventStream
@@ -55,9 +58,18 @@ class Mock(Plugin[MockConfig]):
 
 
 class MockProvider:
-    """Speaks OpenAI's chat completions and embeddings."""
+    """Speaks OpenAI's chat completions, embeddings, moderations, images, speech, transcriptions, videos and realtime sessions."""
 
-    dialects: Mapping[Capability, Dialect] = {"chat": "openai.chat", "embedding": "openai.embeddings"}
+    dialects: Mapping[Capability, Dialect] = {
+        "chat": "openai.chat",
+        "embedding": "openai.embeddings",
+        "moderation": "openai.moderations",
+        "image": "openai.images",
+        "speech": "openai.speech",
+        "transcription": "openai.transcriptions",
+        "video": "openai.videos",
+        "realtime": "openai.realtime",
+    }
     catalogue = "mock"
     models: Sequence[str] = tuple(MODELS)
 
@@ -65,12 +77,34 @@ class MockProvider:
         self.name = name
         self._rules = config.rules
         self._hang_seconds = config.hang_seconds
+        self._media = Media(
+            name,
+            find=lambda model, text: find(self._rules, model, text),
+            begin=self._begin,
+            whole=self._whole,
+            hang_seconds=config.hang_seconds,
+        )
+
+    def speaks(self, dialect: Dialect, model: str) -> bool:
+        """Every kind of request for pictures, sound and films."""
+        del model
+        return dialect in ALIKE
+
+    def job(self, request: JobRequest) -> Awaitable[Answer]:
+        """Tell about a video job, send the film, or delete it."""
+        return self._media.job(request)
 
     async def send(self, attempt: Attempt) -> Answer:
         """Answer as the script for this request says."""
         try:
             if attempt.call.capability == "embedding":
                 return await self._embed(attempt)
+            if attempt.call.capability == "moderation":
+                return await self._moderate(attempt)
+            if attempt.call.capability == "realtime":
+                return RealtimeSession(self.name, attempt.target.model, self._rules).answer()
+            if attempt.call.capability in CAPABILITIES:
+                return await self._media.send(attempt)
             return await self._chat(attempt)
         except InvalidRequest as error:
             raise ProviderError(
@@ -107,6 +141,12 @@ class MockProvider:
         script, _ = find(self._rules, attempt.target.model, wanted.last_text())
         await self._begin(script)
         return self._whole(script, embeddings.body(wanted, attempt.target.model, reports_usage=script.usage))
+
+    async def _moderate(self, attempt: Attempt) -> Answer:
+        given = moderations.read(attempt.body)
+        script, _ = find(self._rules, attempt.target.model, given.texts()[-1])
+        await self._begin(script)
+        return self._whole(script, moderations.body(given, attempt.target.model))
 
     async def _begin(self, script: Script) -> None:
         """Do what happens before the first byte: wait, hang, fail."""

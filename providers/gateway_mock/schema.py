@@ -97,7 +97,8 @@ def _type(rules: Mapping[str, Any]) -> str:
 
 def _object(rules: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
     properties = rules.get("properties", {})
-    return {name: _make(properties.get(name, {}), root, depth + 1) for name in rules.get("required", ())}
+    names = [name for name in rules.get("required", ()) if isinstance(name, str)]
+    return {name: _make(properties.get(name, {}), root, depth + 1) for name in names}
 
 
 def _array(rules: Mapping[str, Any], root: Any, depth: int) -> list[Any]:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import Field, field_validator
 
-from gateway import PluginConfig, Secret
 from gateway.errors import ConfigError
-from gateway_openai.presets import PRESETS, Preset
-
-_OURS = frozenset(
-    {"host", "connection", "content-length", "content-type", "transfer-encoding", "accept-encoding"}
-)
-"""Headers that the connection depends on, and nobody may set."""
+from gateway.provider import ServiceConfig
+from gateway_openai.presets import ALL_MEDIA, PRESETS, Preset
 
 
-class OpenAIConfig(PluginConfig):
+class OpenAIConfig(ServiceConfig):
     """Settings of one service."""
 
     preset: str | None = Field(
@@ -30,20 +24,8 @@ class OpenAIConfig(PluginConfig):
     base_url: str | None = Field(
         default=None, description="Where the API is, up to and with `/v1`. Default: the preset's."
     )
-    api_key: Secret | None = Field(default=None, description="The API key of the service.")
-    api_keys: tuple[Secret, ...] = Field(
-        default=(),
-        description="Several API keys, used in turn. One that is refused or limited rests, and the next one is tried.",
-    )
     organization: str | None = Field(default=None, description="Sent as `openai-organization`.")
     project: str | None = Field(default=None, description="Sent as `openai-project`.")
-    headers: dict[str, Secret] = Field(
-        default_factory=dict[str, Secret], description="More headers to send with every request."
-    )
-    models: tuple[str, ...] = Field(
-        default=(),
-        description="Models to list. Others can be called all the same. Default: those with a price.",
-    )
 
     @field_validator("preset")
     @classmethod
@@ -54,33 +36,6 @@ class OpenAIConfig(PluginConfig):
             raise ValueError(f"there is no preset '{preset}', {hint}")
         return preset
 
-    @field_validator("base_url")
-    @classmethod
-    def _address(cls, base_url: str | None) -> str | None:
-        if base_url is None:
-            return None
-        url = urlsplit(base_url)
-        if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ValueError("must be an address such as https://api.example.com/v1")
-        if url.query or url.fragment or url.username is not None:
-            raise ValueError(
-                "must hold no user, query or fragment; credentials belong into api_key or headers"
-            )
-        return base_url.rstrip("/")
-
-    @field_validator("headers")
-    @classmethod
-    def _allowed(cls, headers: dict[str, Secret]) -> dict[str, Secret]:
-        for name in headers:
-            if name.lower() in _OURS:
-                raise ValueError(f"the header '{name}' cannot be set")
-        return headers
-
-    def keys(self) -> tuple[str, ...]:
-        """Return all API keys, each once."""
-        given = [*([self.api_key] if self.api_key else []), *self.api_keys]
-        return tuple(dict.fromkeys(key.reveal() for key in given))
-
 
 def resolve(name: str, config: OpenAIConfig) -> Preset:
     """Find out which service is meant by the preset, the base URL, and the instance's own name.
@@ -90,9 +45,13 @@ def resolve(name: str, config: OpenAIConfig) -> Preset:
     chosen = config.preset or (name if name in PRESETS else None)
     if config.base_url is None:
         preset = PRESETS[chosen or "openai"]
-        if preset.needs_key and not config.keys():
+        if preset.needs_key and not (config.keys() or config.vault):
             raise ConfigError([f"api_key: required by the preset '{chosen or 'openai'}'"])
         return preset
     # An address of one's own may need no key. What is known of the service still holds.
-    known = PRESETS[chosen] if chosen else Preset("", catalogue=name)
+    # Of an unknown one, calls that it cannot do are refused by itself.
+    unknown = Preset(
+        "", catalogue=name, moderates=True, realtime=True, rerank="cohere.rerank", media=ALL_MEDIA
+    )
+    known = PRESETS[chosen] if chosen else unknown
     return msgspec.structs.replace(known, base_url=config.base_url, needs_key=False)

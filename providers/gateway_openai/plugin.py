@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from gateway import Plugin, __version__, hookimpl
 from gateway.plugin import Context
 from gateway.protocols import Provider
+from gateway.provider import Credential, Failures, OwnPaths, Scrubber
+from gateway.provider.openai_api import FORMS, PATHS
 from gateway.types import RawHeaders
 from gateway_openai.config import OpenAIConfig, resolve
-from gateway_openai.credentials import Credential, Credentials
-from gateway_openai.failures import Failures
+from gateway_openai.presets import RERANK
 from gateway_openai.provider import OpenAIProvider
-from gateway_openai.refusals import Scrubber
 
 
 class OpenAI(Plugin[OpenAIConfig]):
@@ -24,17 +25,18 @@ class OpenAI(Plugin[OpenAIConfig]):
     def __init__(self, name: str, config: OpenAIConfig, context: Context) -> None:
         super().__init__(name, config, context)
         preset = resolve(name, config)
-        secrets = [*config.keys(), *(value.reveal() for value in config.headers.values())]
         self._provider = OpenAIProvider(
             name,
-            preset,
+            catalogue=preset.catalogue,
             client=context.client,
-            credentials=Credentials(
-                [self._credential(key, preset.base_url) for key in config.keys() or (None,)]
-            ),
-            failures=Failures(name, Scrubber(secrets)),
+            credentials=config.credentials(functools.partial(self._credential, preset.base_url)),
+            failures=Failures(name, Scrubber(config.secrets())),
             models=config.models,
         )
+        self._provider.preset = preset
+        self._provider.dialects = preset.dialects()
+        self._provider.headers = self._headers
+        self._provider.paths = OwnPaths(preset.base_url, config.passthrough)
 
     @hookimpl
     def register_providers(self) -> Sequence[Provider]:
@@ -44,13 +46,15 @@ class OpenAI(Plugin[OpenAIConfig]):
         """Ask the service for its models, with every credential. Raises `ProviderError` when it refuses one."""
         await self._provider.check()
 
-    def _credential(self, key: str | None, base_url: str) -> Credential:
+    def _credential(self, base_url: str, key: str | None) -> Credential:
         prepare, headers = self.context.client.prepare, self._headers(key)
-        return Credential(
-            chat=prepare("POST", f"{base_url}/chat/completions", headers),
-            embeddings=prepare("POST", f"{base_url}/embeddings", headers),
-            models=prepare("GET", f"{base_url}/models", headers),
-        )
+        credential = Credential(key)
+        untyped = [header for header in headers if header[0] != b"content-type"]
+        for dialect, path in {**PATHS, **RERANK}.items():
+            own = untyped if dialect in FORMS else headers
+            credential.prepared[dialect] = prepare("POST", base_url + path, own)
+        credential.prepared["models"] = prepare("GET", f"{base_url}/models", headers)
+        return credential
 
     def _headers(self, key: str | None) -> RawHeaders:
         config = self.config

@@ -5,171 +5,140 @@ https://platform.openai.com/docs/api-reference
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
-from gateway.errors import ProviderError
-from gateway.types import Answer, Attempt, Capability, Dialect
-from gateway.upstream import Client, Response, UpstreamError
-from gateway_openai import refusals
-from gateway_openai.credentials import Credential, Credentials
-from gateway_openai.failures import Failures
+from gateway.provider import Credential, Service
+from gateway.provider.openai_api import (
+    ALIKE,
+    DIALECTS,
+    FORMS,
+    content_type_of,
+    dialect_at,
+    realtime_headers,
+    realtime_url,
+)
+from gateway.types import Answer, Attempt, Capability, Dialect, JobRequest, RawHeaders
+from gateway.upstream import Prepared
+from gateway.wire import PLAIN, WIRES, Given
 from gateway_openai.presets import Preset
-from gateway_openai.stream import Stream
 
-_PASSED_ON = frozenset({b"content-type", b"openai-processing-ms", b"openai-version"})
-"""Headers for the client. Others tell of the operator's account, or of the connection."""
-_ERROR_BYTES = 65_536
-"""How much of an error's body is read."""
-_NOT_THIS_KEY = frozenset({401, 403, 429})
-"""What a service answers when it does not take the credential, or has seen it too often."""
-_OBJECT = re.compile(rb'\s*\{(\s*"error"\s*:)?')
-
+_CHAT: Final[Dialect] = "openai.chat"
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_messages = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+_DEVELOPER: Final = msgspec.Raw(b'"developer"')
+_SYSTEM: Final = msgspec.Raw(b'"system"')
 
 
-class OpenAIProvider:
+class _Video(msgspec.Struct):
+    id: str
+
+
+_decode_video = msgspec.json.Decoder(_Video).decode
+
+
+class OpenAIProvider(Service):
     """One service, under the name of its table in plugins.toml."""
 
-    dialects: Mapping[Capability, Dialect] = {"chat": "openai.chat", "embedding": "openai.embeddings"}
+    dialects: Mapping[Capability, Dialect] = DIALECTS
+    passed_on = frozenset({b"content-type", b"openai-processing-ms", b"openai-version"})
+    preset: Preset
 
-    def __init__(
-        self,
-        name: str,
-        preset: Preset,
-        *,
-        client: Client,
-        credentials: Credentials,
-        failures: Failures,
-        models: Sequence[str],
-    ) -> None:
-        self.name = name
-        self.catalogue = preset.catalogue
-        self.models = models
-        self._preset = preset
-        self._client = client
-        self._credentials = credentials
-        self._failures = failures
+    def speaks(self, dialect: Dialect, model: str) -> bool:
+        """What has pictures, recordings or films takes every kind of request about them."""
+        del model
+        return dialect in ALIKE and ALIKE[dialect] in self.dialects.values()
+
+    def dialect_of(self, method: str, path: str) -> tuple[Dialect, Given] | None:
+        """Every endpoint that makes calls is one; rerank only where it speaks as clients do."""
+        if method == "POST" and path == "/rerank" and self.dialects.get("rerank") in WIRES:
+            return self.dialects["rerank"], PLAIN
+        dialect = dialect_at(method, path)
+        return (dialect, PLAIN) if dialect else None
 
     async def send(self, attempt: Attempt) -> Answer:
-        """Send the request; where the service refuses the credential, try the others within the same attempt."""
-        call = attempt.call
-        stream = call.stream
+        """Send a call, or open a session."""
+        if attempt.target.dialect != "openai.realtime":
+            return await super().send(attempt)
+        from gateway.provider.realtime import open_session  # noqa: PLC0415 - slow to import, and rarely needed
+
+        url = realtime_url(self.preset.base_url, attempt.target.model)
+        return await open_session(
+            self,
+            attempt.call.principal.tenant,
+            lambda one: (url, realtime_headers(self.account_headers(one), attempt.call)),
+        )
+
+    def request(self, attempt: Attempt, credential: Credential) -> tuple[Prepared, bytes, RawHeaders]:
+        """Choose the head by the dialect."""
         body = attempt.body
-        if stream and not self._preset.takes_stream_options:
+        if attempt.call.stream and not (self.preset.takes_stream_options or attempt.target.dialect in FORMS):
             body = _without_stream_options(body)
-        credential: Credential | None = self._credentials.first()
-        tried: list[Credential] = []
-        while True:
-            assert credential is not None
-            prepared = credential.chat if call.capability == "chat" else credential.embeddings
-            try:
-                response = await self._client.send(prepared, body)
-                if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's range of success
-                    return await self._answer(response, stream=stream)
-                error, refuses_key = await self._refusal(response)
-            except UpstreamError as failure:
-                raise self._failures.broken(failure) from failure
-            if not refuses_key:
-                raise error
-            credential.rest(_retry_after(response))
-            tried.append(credential)
-            credential = self._credentials.another(tried)
-            if credential is None:
-                raise error
+        if attempt.target.dialect == _CHAT and attempt.call.dialect != _CHAT and not self.preset.newest_words:
+            body = _in_common_words(body)
+        dialect = attempt.target.dialect
+        if dialect == "openai.video_remix":
+            return self._remix(body, credential)
+        headers = [(b"content-type", content_type_of(attempt))] if dialect in FORMS else []
+        return credential.prepared[dialect], body, headers
 
-    async def check(self) -> None:
-        """Ask for the list of models with every credential, where the service has such a list."""
-        if not self._preset.lists_models:
-            return
-        for credential in self._credentials:
-            try:
-                response = await self._client.send(credential.models)
-                if response.status != 200:  # noqa: PLR2004 - HTTP's OK
-                    error, _ = await self._refusal(response)
-                    raise error
-                response.close()
-            except UpstreamError as failure:
-                raise self._failures.broken(failure) from failure
+    async def job(self, request: JobRequest) -> Answer:
+        """Ask after a video job with the key that started it."""
+        path = f"/videos/{quote(request.id, safe='')}"
+        if request.action == "content":
+            path += "/content" + (f"?variant={quote(request.variant, safe='')}" if request.variant else "")
+        method = "DELETE" if request.action == "delete" else "GET"
+        return await self.fetch(
+            lambda credential: (self._head(method, path, credential), []),
+            tenant=request.tenant,
+            mark=request.credential,
+        )
 
-    async def _answer(self, response: Response, *, stream: bool) -> Answer:
-        headers = [header for header in response.headers if header[0] in _PASSED_ON]
-        if stream:
-            kind = response.header(b"content-type") or b""
-            if kind.startswith(b"text/event-stream"):
-                return Answer(
-                    response.status,
-                    headers,
-                    stream=Stream(response, self._failures),
-                    close=response.close,
-                    scrub=self._failures.scrub,
-                )
-            said = kind.partition(b";")[0].decode("latin-1") or "something without a content type"
-            body = await _beginning(response)
-            raise self._failures.hidden(
-                response.headers, body, f"{said} where a stream of events was expected"
-            )
-        body = await response.read()
-        # Whether the rest is valid JSON shows when usage is read from it.
-        found = _OBJECT.match(body)
-        if found is None:
-            raise self._failures.unusable("an answer that is not a JSON object")
-        if found[1] and refusals.read(body):
-            raise self._failures.hidden(response.headers, body, "an error")
-        return Answer(response.status, headers, body=body)
+    def _head(self, method: str, path: str, credential: Credential) -> Prepared:
+        return self.client.prepare(method, self.preset.base_url + path, self.headers(credential.secret))
 
-    async def _refusal(self, response: Response) -> tuple[ProviderError, bool]:
-        """Return the error for an answer without success, and whether another credential may fare better."""
-        status = response.status
-        if status < 400:  # noqa: PLR2004 - HTTP's range of errors begins there
-            response.close()
-            return self._failures.unusable(f"a redirect (status {status}); check its base_url"), False
-        error, refusal = self._failures.refused(status, response.headers, await _beginning(response))
-        return error, status in _NOT_THIS_KEY and not refusal.about_content()
+    def _remix(self, body: bytes, credential: Credential) -> tuple[Prepared, bytes, RawHeaders]:
+        fields = _decode_fields(body)
+        fields.pop("model")
+        video = _decode_video(fields.pop("video")).id
+        return (
+            self._head("POST", f"/videos/{quote(video, safe='')}/remix", credential),
+            msgspec.json.encode(fields),
+            [],
+        )
 
+    async def list_models(self) -> Sequence[str]:
+        """Return the names of the models, where the service has a list of them."""
+        if not self.preset.lists_models:
+            return ()
+        return await self.listed(self.credentials.any().prepared["models"])
 
-async def _beginning(response: Response) -> bytes:
-    """Read as much of a body as an error may need; when it breaks off, its beginning has to do."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in response:
-            parts.append(chunk)
-            size += len(chunk)
-            if size >= _ERROR_BYTES:
-                break
-    except UpstreamError:
-        if not parts and response.status < 400:  # noqa: PLR2004 - an error status says enough by itself
-            raise
-    finally:
-        response.close()
-    return b"".join(parts)[:_ERROR_BYTES]
-
-
-def _retry_after(response: Response) -> float | None:
-    """Return the seconds that `retry-after-ms` or `retry-after` (RFC 9110, 10.2.3) ask for."""
-    for name, unit in ((b"retry-after-ms", 1000.0), (b"retry-after", 1.0)):
-        value = response.header(name)
-        if value is None:
-            continue
-        text = value.decode("latin-1")
-        try:
-            return float(text) / unit
-        except ValueError:
-            pass  # not a number: it may be a date
-        try:
-            return parsedate_to_datetime(text).timestamp() - time.time()
-        except ValueError:
-            continue
-    return None
+    async def check_credential(self, credential: Credential) -> bool:
+        """Ask for the list of models, where the service has such a list."""
+        if self.preset.lists_models:
+            await self.probe(credential.prepared["models"])
+        return self.preset.lists_models
 
 
 def _without_stream_options(body: bytes) -> bytes:
     fields = _decode_fields(body)
     if fields.pop("stream_options", None) is None:
         return body
+    return msgspec.json.encode(fields)
+
+
+def _in_common_words(body: bytes) -> bytes:
+    """Say what the gateway has translated in the words that every compatible service knows."""
+    fields = _decode_fields(body)
+    limit = fields.pop("max_completion_tokens", None)
+    if limit is not None:
+        fields["max_tokens"] = limit
+    messages = _decode_messages(fields["messages"])
+    for message in messages:
+        if message["role"] == _DEVELOPER:
+            message["role"] = _SYSTEM
+    fields["messages"] = msgspec.Raw(msgspec.json.encode(messages))
     return msgspec.json.encode(fields)

@@ -33,6 +33,22 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 
+WITH_COMMANDS = """
+[provider.mock]
+[billing.budgets]
+[billing.credits]
+[billing.invoices.entities.main]
+name = "Example"
+address = ["1 Example Road"]
+country = "DE"
+currency = "EUR"
+[billing.stripe]
+secret_key = "sk_test_not_a_real_key"
+[billing.subscription]
+[service.receipts]
+key = "bm90LWEtcmVhbC1rZXktYnV0LTMyLWJ5dGVzLWxvbmc"
+"""
+
 
 def blocks(path: str, language: str) -> list[str]:
     """The examples of a document in one language, in order."""
@@ -89,7 +105,7 @@ def test_the_readme_application_answers(tmp_path: Path) -> None:
 
 
 def test_the_plugin_and_its_tests_pass(tmp_path: Path) -> None:
-    plugin, tests = blocks("docs/plugins.md", "python")
+    plugin, _, tests = blocks("docs/plugins.md", "python")
     (tmp_path / "gateway_polite.py").write_text(plugin)
     (tmp_path / "test_polite.py").write_text(tests)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
@@ -100,17 +116,29 @@ def test_the_plugin_and_its_tests_pass(tmp_path: Path) -> None:
     assert re.search(r"\b\d\d passed", done.stdout), "the suite and the test beside it"
 
 
+def loaded(name: str, source: str, folder: Path) -> Any:
+    """Import a module that a document shows."""
+    (folder / f"{name}.py").write_text(source)
+    spec = util.spec_from_file_location(name, folder / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_plugin_with_a_route_of_its_own_answers(tmp_path: Path, gateway_client: ClientFactory) -> None:
+    plugin = loaded("gateway_ask", blocks("docs/plugins.md", "python")[1], tmp_path).Ask
+    client = gateway_client({"service": {"ask": {}}, "provider": {"mock": {}}}, plugins=[plugin])
+    answer = client.post("/ask", params={"model": "mock/echo"}, content=b"Hello!")
+    assert (answer.status_code, answer.text) == (200, "Hello!")
+
+
 def test_the_plugin_is_named_and_set_as_shown(tmp_path: Path, gateway_client: ClientFactory) -> None:
     names, settings = map(tomllib.loads, blocks("docs/plugins.md", "toml"))
     ((plugin_id, target),) = names["project"]["entry-points"]["gateway.plugins"].items()
     module, _, name = target.partition(":")
-    (tmp_path / f"{module}.py").write_text(blocks("docs/plugins.md", "python")[0])
-    spec = util.spec_from_file_location(module, tmp_path / f"{module}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    plugin = getattr(loaded, name)
+    plugin = getattr(loaded(module, blocks("docs/plugins.md", "python")[0], tmp_path), name)
     assert plugin.id == plugin_id
     client = gateway_client({**settings, "provider": {"mock": {}}}, plugins=[plugin])
     chat = {"model": "mock/echo", "messages": [{"role": "user", "content": "Hello!"}]}
@@ -141,8 +169,19 @@ def command_lines() -> Iterator[Any]:
                 yield pytest.param(line, id=f"{name}: {line.partition('#')[0].strip()}")
 
 
+@pytest.fixture(scope="module")
+def with_commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A config with every plugin that brings commands."""
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "plugins.toml").write_text(WITH_COMMANDS)
+    return folder
+
+
 @pytest.mark.parametrize("line", list(command_lines()))
-def test_the_command_line_can_be_read(line: str) -> None:
+def test_the_command_line_can_be_read(
+    line: str, with_commands: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(with_commands)
     words = shlex.split(line.partition("|")[0], comments=True)
     context = main.make_context("gateway", words)
     while isinstance(context.command, click.Group) and (words := [*context._protected_args, *context.args]):

@@ -17,7 +17,7 @@ from .support.raw import chat_body, request
 from .support.tables import check_books, query
 from .support.upstream import USAGE, Exchange, Handler, Upstream, completion
 
-ROUNDS = 20
+ROUNDS = 10
 CLIENTS = 200
 
 CONFIG = """

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -104,7 +105,7 @@ async def test_each_event_is_sent_on_at_once(served: Deployment, upstream: Run) 
 
 
 async def test_comments_keep_a_stream_alive_while_the_provider_thinks(
-    served: Deployment, upstream: Run
+    tmp_path: Path, base_url: str, upstream: Run
 ) -> None:
     think = asyncio.Event()
 
@@ -114,16 +115,18 @@ async def test_comments_keep_a_stream_alive_while_the_provider_thinks(
         await exchange.say("thought")
         await exchange.finish()
 
-    async with upstream(handler), RawClient(served.port) as raw:
-        await raw.ask(request(chat_body(model="up/m", stream=True)))
-        assert raw.status == 200
-        assert (await raw.chunk() or b"").startswith(b":")
-        assert (await raw.chunk() or b"").startswith(b":")
-        think.set()
-        data, clean = await raw.rest()
-        assert clean
-        assert b"thought" in data
-        assert data.rstrip().endswith(b"data: [DONE]")
+    patient = CONFIG.format(base_url=base_url, closed=1).replace("idle = 1,", "idle = 20,")
+    with deployment(tmp_path, patient) as served:
+        async with upstream(handler), RawClient(served.port) as raw:
+            await raw.ask(request(chat_body(model="up/m", stream=True)))
+            assert raw.status == 200
+            assert (await raw.chunk() or b"").startswith(b":")
+            assert (await raw.chunk() or b"").startswith(b":")
+            think.set()
+            data, clean = await raw.rest()
+            assert clean
+            assert b"thought" in data
+            assert data.rstrip().endswith(b"data: [DONE]")
 
 
 async def test_an_error_after_a_sign_of_life_is_an_event(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import shutil
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
@@ -54,6 +56,29 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
     """A database of each kind, with its tables."""
     database = Database(database_url)
     await upgrade(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables, to be copied: so a test waits for no migration."""
+    path = tmp_path_factory.mktemp("migrated") / "gateway.db"
+
+    async def make() -> None:
+        database = Database(f"sqlite:///{path}")
+        await upgrade(database)
+        await database.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+async def sqlite(migrated: Path, tmp_path: Path) -> AsyncGenerator[Database]:
+    """A SQLite database with its tables, for what PostgreSQL does no differently."""
+    shutil.copy(migrated, tmp_path / "gateway.db")
+    database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
     yield database
     await database.close()
 

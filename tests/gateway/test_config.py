@@ -95,7 +95,13 @@ def test_an_empty_config_has_the_defaults(tmp_path: Path) -> None:
     assert settings.database.reveal() == f"sqlite:///{tmp_path}/gateway.db"
     assert (settings.durability, settings.on_disconnect) == ("intent", "cancel")
     assert (settings.max_body_bytes, settings.keepalive_seconds, settings.drain_seconds) == (33554432, 15, 30)
-    assert settings.timeouts.model_dump() == {"connect": 5, "first_byte": 300, "idle": 120, "total": 900}
+    assert settings.timeouts.model_dump() == {
+        "connect": 5,
+        "first_byte": 300,
+        "idle": 120,
+        "total": 900,
+        "session": 3600,
+    }
     assert settings.upstream.max_connections == 1000
     assert settings.prices.unknown == "flag"
     assert config.plugins == ()

@@ -62,6 +62,21 @@ class SampleBilling:
         raise NotImplementedError
 
 
+class SampleEndpoint:
+    method = "GET"
+    path = "/sample"
+    permissions = ("billing.read",)
+
+
+class SampleSignIn:
+    title = "Sample"
+    start = "/sample"
+    script = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 class SampleSink:
     def __init__(self, name: str) -> None:
         self.name = name
@@ -179,6 +194,19 @@ def test_hook_register_sinks() -> None:
     assert problem("register_sinks", [one, SampleSink("x")]) == (
         "service.a: the sink 'x' is already registered by [service.a]"
     )
+
+
+def test_hook_register_sign_ins() -> None:
+    one, two = SampleSignIn("x"), SampleSignIn("y")
+    assert fire("register_sign_ins", [one], [two]) == (one, two)
+    assert problem("register_sign_ins", [one, SampleSignIn("x")]) == (
+        "service.a: the way to sign in 'x' is already registered by [service.a]"
+    )
+
+
+def test_hook_register_admin_endpoints() -> None:
+    one, two = SampleEndpoint(), SampleEndpoint()
+    assert fire("register_admin_endpoints", [one], [two]) == (one, two)
 
 
 def test_hook_register_counters() -> None:

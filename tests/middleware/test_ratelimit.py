@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from limits.aio.storage import MemoryStorage, Storage
-from pydantic import ValidationError
 
 from gateway.errors import RateLimited
+from gateway.identity.tenants import Policy
 from gateway.plugin import Context
 from gateway.testing.fakes import make_call, plugin_context
-from gateway.types import Answer, Call, Outcome, Principal, Usage
+from gateway.types import Answer, Call, CallLimits, Outcome, Principal, Usage
 from gateway_ratelimit import RateLimit
 from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters
 from gateway_ratelimit.plugin import RateLimitConfig
@@ -120,9 +120,62 @@ async def test_a_call_refused_for_its_tokens_takes_no_request(context: Context):
             await ask(plugin)
 
 
-def test_a_limit_that_limits_nothing_is_a_mistake():
-    with pytest.raises(ValidationError, match="requests_per_minute, tokens_per_minute or both"):
-        RateLimitConfig()
+def hold(context: Context, tenant: str, limits: CallLimits) -> None:
+    """Give a tenant limits, as they come from the database."""
+    context.tenants.policies[tenant] = Policy(state="active", models=None, providers=None, limits=limits)
+
+
+async def test_a_tenant_has_a_limit_over_all_its_keys(context: Context):
+    plugin = await started(context)
+    hold(context, "acme", CallLimits(requests_per_minute=2))
+    assert (await ask(plugin, principal("key_a", "acme")))[b"x-ratelimit-remaining-requests"] == b"1"
+    await ask(plugin, principal("key_b", "acme"))
+    with pytest.raises(RateLimited, match="2 requests per minute"):
+        await ask(plugin, principal("key_c", "acme"))
+    assert b"x-ratelimit-limit-requests" not in await ask(plugin, principal("key_d", "globex"))
+
+
+async def test_the_tightest_limit_is_told_and_a_refusal_counts_for_none(context: Context):
+    plugin = await started(context, requests_per_minute=10)
+    hold(context, "acme", CallLimits(requests_per_minute=3))
+    limited = Principal(
+        tenant="acme", authenticator="test", key="key_a", limits=CallLimits(requests_per_minute=1)
+    )
+    assert (await ask(plugin, limited))[b"x-ratelimit-limit-requests"] == b"1"
+    for _ in range(5):
+        with pytest.raises(RateLimited, match="1 requests per minute"):
+            await ask(plugin, limited)
+    other = principal("key_b", "acme")
+    assert (await ask(plugin, other))[b"x-ratelimit-remaining-requests"] == b"1"  # 1 of key_a's, 1 of its own
+    assert (await ask(plugin, other))[b"x-ratelimit-remaining-requests"] == b"0"
+
+
+async def test_tokens_of_a_tenant_are_counted_together(context: Context):
+    plugin = await started(context)
+    hold(context, "acme", CallLimits(tokens_per_minute=10))
+    call = make_call(principal=principal("key_a", "acme"))
+    await plugin.around_call(call, proceed)
+    plugin.finished(call, Outcome(usage=Usage(prompt_tokens=6, completion_tokens=4)))
+    with pytest.raises(RateLimited, match="10 tokens per minute"):
+        await ask(plugin, principal("key_b", "acme"))
+
+
+async def test_so_many_calls_run_at_the_same_time_and_no_more(context: Context):
+    plugin = await started(context)
+    hold(context, "acme", CallLimits(concurrent=2))
+    calls = [make_call(principal=principal(f"key_{n}", "acme")) for n in range(3)]
+    for call in calls[:2]:
+        await plugin.around_call(call, proceed)
+    with pytest.raises(RateLimited, match="2 calls at the same time") as refused:
+        await plugin.around_call(calls[2], proceed)
+    assert dict(refused.value.headers)[b"retry-after"] == b"1"
+    plugin.finished(calls[2], Outcome())  # the pipeline tells of refused calls too
+    del context.tenants.policies["acme"]  # a limit that is lifted meanwhile leaves nothing behind
+    plugin.finished(calls[0], Outcome())
+    hold(context, "acme", CallLimits(concurrent=2))
+    await plugin.around_call(calls[2], proceed)
+    with pytest.raises(RateLimited):
+        await plugin.around_call(make_call(principal=principal("key_9", "acme")), proceed)
 
 
 async def test_workers_share_the_storage_that_a_plugin_registered(context: Context):

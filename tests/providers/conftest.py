@@ -22,12 +22,15 @@ def attempt() -> MakeAttempt:
     ) -> Attempt:
         body = {"messages": [{"role": "user", "content": said}]} if isinstance(said, str) else said
         body = {"model": model, **body, **fields}
+        dialect = {"embedding": "openai.embeddings", "moderation": "openai.moderations"}.get(
+            capability, "openai.chat"
+        )
         call = Call(
             id="call_1",
             request_id="req_1",
             client_request_id=None,
             capability=capability,
-            dialect="openai.chat" if capability == "chat" else "openai.embeddings",
+            dialect=dialect,
             model=model,
             stream=bool(body.get("stream")),
             shows_usage=False,
@@ -35,6 +38,6 @@ def attempt() -> MakeAttempt:
             principal=Principal(tenant="default", authenticator="test"),
             received_at=1_700_000_000.0,
         )
-        return Attempt(call=call, target=Target("p", model), number=1, body=call.body)
+        return Attempt(call=call, target=Target("p", model, dialect), number=1, body=call.body)
 
     return make

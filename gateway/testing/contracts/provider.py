@@ -18,8 +18,8 @@ from gateway.testing.contracts.plugin import NAME, PluginContract, secrets_of
 from gateway.testing.contracts.running import in_event_loop
 from gateway.testing.fakes import make_call, plugin_context
 from gateway.testing.upstream import FakeUpstream, Reply
-from gateway.types import Answer, Attempt, Capability, Target
-from gateway.wire import WIRES, StreamCut, StreamReader
+from gateway.types import Answer, Attempt, Call, Capability, Dialect, Target
+from gateway.wire import CODECS, WIRES, Exchange, StreamCut, StreamReader, exchange
 
 Situation: TypeAlias = Literal["answer", "stream", "refusal", "cut", "hang"]
 """A whole answer; a streamed one; 429 with `retry-after`; a stream that breaks off; no answer at all."""
@@ -35,9 +35,11 @@ class ProviderContract(PluginContract):
     kind: ClassVar[str] = "provider"
     capability: ClassVar[Capability] = "chat"
     """What is asked of it."""
+    dialect: ClassVar[Dialect] = "openai.chat"
+    """In which dialect a client asks; translated where the provider speaks another."""
 
     def arrange(self, situation: Situation, upstream: FakeUpstream) -> Mapping[str, Any] | None:
-        """Bring a situation about: script the upstream, and return the client's request, in the provider's dialect.
+        """Bring a situation about: script the upstream, and return the client's request, in `dialect`.
 
         None when it cannot come about. As it stands it plays an OpenAI-compatible chat service.
         """
@@ -86,7 +88,8 @@ class ProviderContract(PluginContract):
             if body is None:
                 pytest.skip(f"it cannot come to: {situation}")
             async with self.provider(folder, upstream.url) as provider:
-                yield _Trial(provider, upstream, _attempt(provider, self.capability, body))
+                call = make_call(body, dialect=self.dialect)
+                yield _Trial(provider, upstream, *_attempt(provider, self.capability, call))
 
     def test_describes_what_it_can_do(self, tmp_path: Path) -> None:
         for name in (NAME, "another"):
@@ -95,7 +98,8 @@ class ProviderContract(PluginContract):
             assert isinstance(provider, Provider)
             assert provider.name == name, "a provider is called what its table in plugins.toml is called"
             assert self.capability in provider.dialects
-            assert set(provider.dialects.values()) <= set(WIRES), "the gateway does not speak that dialect"
+            known = set(WIRES) | set(CODECS)
+            assert set(provider.dialects.values()) <= known, "the gateway does not speak that dialect"
             assert all(isinstance(model, str) for model in (provider.catalogue, *provider.models))
 
     @in_event_loop
@@ -104,7 +108,8 @@ class ProviderContract(PluginContract):
             answer = await trial.send()
             assert answer.status == HTTPStatus.OK
             assert answer.stream is None
-            assert trial.wire.usage(answer.body) is not None, "the answer reports no usage"
+            _, usage = trial.turn.whole(answer.body)
+            assert not usage.estimated, "the answer reports no usage"
             _check_headers(answer)
 
     @in_event_loop
@@ -141,8 +146,9 @@ class ProviderContract(PluginContract):
         if body is None or self.settings("A") == self.settings("B"):
             pytest.skip("it calls no service over the network")
         async with self.provider(tmp_path, upstream.url) as provider:
+            attempt, _ = _attempt(provider, self.capability, make_call(body, dialect=self.dialect))
             with pytest.raises(ProviderError) as caught:
-                await provider.send(_attempt(provider, self.capability, body))
+                await provider.send(attempt)
         assert caught.value.status in {502, 503, 504}
         assert caught.value.can_fall_back
 
@@ -175,7 +181,7 @@ class ProviderContract(PluginContract):
     async def test_answers_many_at_once(self, tmp_path: Path) -> None:
         async with self.attempt("answer", tmp_path) as trial:
             answers = await asyncio.gather(*(trial.send() for _ in range(20)))
-            assert all(trial.wire.usage(answer.body) for answer in answers)
+            assert not any(trial.turn.whole(answer.body)[1].estimated for answer in answers)
 
     @in_event_loop
     async def test_serves_a_client_of_the_gateway(self, tmp_path: Path) -> None:
@@ -195,11 +201,11 @@ class ProviderContract(PluginContract):
 class _Trial:
     """A provider, the service behind it, and what to send."""
 
-    def __init__(self, provider: Provider, upstream: FakeUpstream, attempt: Attempt) -> None:
+    def __init__(self, provider: Provider, upstream: FakeUpstream, attempt: Attempt, turn: Exchange) -> None:
         self.provider = provider
         self.upstream = upstream
         self.attempt = attempt
-        self.wire = WIRES[attempt.call.dialect]
+        self.turn = turn
 
     async def send(self) -> Answer:
         return await self.provider.send(self.attempt)
@@ -207,7 +213,7 @@ class _Trial:
     async def read(self, answer: Answer) -> StreamReader:
         """Read a stream to its end. Raises what the provider raises, and `StreamCut` when it ended too soon."""
         assert answer.stream is not None, "a stream was asked for"
-        reader = self.wire.reader(self.attempt.call)
+        reader = self.turn.reader()
         async for chunk in answer.stream:
             assert chunk, "an empty chunk"
             reader.feed(chunk)
@@ -219,11 +225,11 @@ def _providers(plugin: Any) -> tuple[Provider, ...]:
     return tuple(plugin.register_providers())
 
 
-def _attempt(provider: Provider, capability: Capability, body: Mapping[str, Any]) -> Attempt:
-    dialect = provider.dialects[capability]
-    call = make_call(body, dialect=dialect)
-    prepared = WIRES[dialect].prepare(call, call.model)
-    return Attempt(call=call, target=Target(provider.name, call.model), number=1, body=prepared)
+def _attempt(provider: Provider, capability: Capability, call: Call) -> tuple[Attempt, Exchange]:
+    target = Target(provider.name, call.model, provider.dialects[capability])
+    turn = exchange(call, target.dialect, provider=provider.name)
+    body = turn.prepare(target.model)
+    return Attempt(call=call, target=target, number=1, body=body, content_type=turn.content_type), turn
 
 
 def _check_headers(answer: Answer) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.api.reply import HttpReply
 from gateway.errors import ClientGone, ProviderError, RateLimited
+from gateway.push import DONE, Later
 from gateway.types import Answer
 from gateway.wire import WIRES
 
@@ -156,3 +157,71 @@ async def test_a_server_that_raises_when_the_client_has_gone() -> None:
     await reply.begin(stream())
     await reply.write(b"data: 1\n\n")
     await reply.end()
+
+
+class Prompt(Wire):
+    """A server that sends as soon as it is told, as `gateway serve` does, while the client keeps up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reply = HttpReply(WIRES["openai.chat"], self.incoming.get, self.send_now)
+
+    def send_now(self, message: Any) -> Any:
+        if not self.may_send.is_set():
+            return Later(lambda: self.send(message))
+        self.sent.append(message)
+        return DONE
+
+
+async def test_a_prompt_server_has_the_events_when_write_returns() -> None:
+    wire = Prompt()
+    await wire.reply.begin(stream())
+    assert wire.reply.write(b"data: 1\n\n") is DONE
+    assert wire.body == b"data: 1\n\n"
+
+
+async def test_a_prompt_server_is_waited_for_while_the_client_is_slow() -> None:
+    wire = Prompt()
+    await wire.reply.begin(stream())
+    wire.may_send.clear()
+    writing = wire.reply.write(b"data: 1\n\n")
+    assert writing is not DONE
+    waiting = asyncio.ensure_future(writing)
+    await asyncio.sleep(0)
+    assert wire.body == b""
+    wire.may_send.set()
+    await waiting
+    assert wire.body == b"data: 1\n\n"
+
+
+async def test_events_wait_for_a_sign_of_life_on_a_prompt_server_too() -> None:
+    wire = Prompt()
+    await wire.reply.begin(stream())
+    wire.may_send.clear()
+    wire.reply.keep_alive(0)
+    await asyncio.sleep(0)
+    writing = wire.reply.write(b"data: 1\n\n")
+    assert writing is not DONE
+    wire.may_send.set()
+    await writing
+    assert wire.body == b": keep-alive\n\ndata: 1\n\n"
+
+
+async def test_any_other_server_is_sent_to_by_the_task_that_awaits() -> None:
+    wire = Wire()
+    await wire.reply.begin(stream())
+    writing = wire.reply.write(b"data: 1\n\n")
+    assert wire.body == b""
+    await writing
+    assert wire.body == b"data: 1\n\n"
+
+
+async def test_a_sign_of_life_comes_once_the_stream_has_been_silent(wire: Wire) -> None:
+    await wire.reply.begin(stream())
+    await wire.reply.write(b"data: 1\n\n")
+    wire.reply.keep_alive(0.001)
+    await asyncio.sleep(0.002)
+    assert b"keep-alive" not in wire.body
+    wire.reply.keep_alive(0.001)
+    await asyncio.sleep(0)
+    assert wire.body.endswith(b": keep-alive\n\n")

@@ -123,10 +123,20 @@ def test_a_row_tells_all_there_is_to_know():
             "cached_read_tokens",
             "cached_write_tokens",
             "reasoning_tokens",
+            "units",
             "estimated",
             "cost",
         ),
-        *("cost_nano", "price_version", "error", "received_at", "first_byte_at", "ended_at", "duration_ms"),
+        *(
+            "cost_nano",
+            "charge_nano",
+            "price_version",
+            "error",
+            "received_at",
+            "first_byte_at",
+            "ended_at",
+            "duration_ms",
+        ),
     ]
     assert (record["cost"], record["cost_nano"]) == (0.0000015, 1500)
     assert (record["received_at"], record["duration_ms"]) == ("2023-11-14T22:13:20.000Z", 1000.0)
@@ -241,11 +251,11 @@ def test_a_database_that_is_away_is_named_without_its_password():
 
 def test_a_database_is_upgraded_and_checked():
     assert run("db", "url").output == f"sqlite:///{Path.cwd() / 'gateway.db'}\n"
-    assert run("db", "current").output == "gateway 0001 (has not run: gateway db upgrade)\n"
+    assert run("db", "current").output == "gateway 0010 (has not run: gateway db upgrade)\n"
     assert run("db", "check").exit_code == 1
-    assert run("db", "upgrade").output == "Ran gateway 0001.\n"
+    assert run("db", "upgrade").output == "".join(f"Ran gateway {number:04}.\n" for number in range(1, 11))
     assert run("db", "upgrade").output == "The database is up to date.\n"
-    assert run("db", "current").output == "gateway 0001\n"
+    assert run("db", "current").output == "gateway 0010\n"
     assert run("db", "check").exit_code == 0
     connection: Any = sqlite3.connect("gateway.db")
     connection.execute("DROP TABLE outbox")

@@ -50,8 +50,9 @@ def write(text: str, name: str = "plugins.toml") -> Path:
 def test_help_lists_every_command() -> None:
     result = run("--help")
     assert result.exit_code == 0
+    width = max(map(len, COMMANDS))
     for name, text in COMMANDS.items():
-        assert f"  {name:<8} {text}" in result.output
+        assert f"  {name:<{width}}  {text}" in result.output
 
 
 def test_help_imports_no_command() -> None:
@@ -199,7 +200,7 @@ def test_init_writes_a_config_that_runs_on_a_bare_machine() -> None:
     result = run("init")
     assert result.output == "Wrote plugins.toml. Next:\n  gateway keys create --name me\n  gateway serve\n"
     config = Config.from_file("plugins.toml")
-    assert {table.kind for table in config.plugins} == {"auth", "provider", "middleware"}
+    assert {table.kind for table in config.plugins} == {"auth", "provider", "middleware", "service"}
     assert run("check").exit_code == 0
 
 

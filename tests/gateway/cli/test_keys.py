@@ -91,6 +91,66 @@ def test_rotate_prints_the_new_key(keys: Keys):
     }
 
 
+RIGHTS = (
+    *("--scope", "calls.make", "--scope", "usage.read", "--model", "m", "--endpoint", "/v1/chat/*"),
+    *(
+        "--network",
+        "10.0.0.0/8",
+        "--requests-per-minute",
+        "60",
+        "--concurrent",
+        "2",
+        "--budget",
+        "12.50 EUR/week",
+    ),
+)
+
+
+def test_a_key_is_created_with_rights_shown_changed_and_rotated(keys: Keys):
+    made = keys.create("ci", *RIGHTS)
+    expected = {
+        "scopes": ["calls.make", "usage.read"],
+        "models": ["m"],
+        "endpoints": ["/v1/chat/*"],
+        "networks": ["10.0.0.0/8"],
+        "limits": {"requests_per_minute": 60, "tokens_per_minute": None, "concurrent": 2},
+        "budget": {"amount": "12.50", "currency": "EUR", "period": "week"},
+    }
+    assert {name: made[name] for name in expected} == expected
+    shown = keys.run("show", "ci").stdout
+    assert "requests per minute 60" in shown.replace("_", " ")
+    assert made["key"] not in shown
+    changes = ("--name", "build", "--tokens-per-minute", "9", "--model", "n", "--clear", "networks", "--json")
+    changed = json.loads(keys.run("update", "ci", *changes).stdout)
+    expected |= {"models": ["n"], "networks": None}
+    expected["limits"] = {"requests_per_minute": 60, "tokens_per_minute": 9, "concurrent": 2}
+    assert changed["name"] == "build"
+    assert {name: changed[name] for name in expected} == expected
+    rotated = json.loads(keys.run("rotate", "build", "--json").stdout)
+    assert {name: rotated[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "code"),
+    [
+        (("--scope", "calls.mak"), "no permission 'calls.mak'", 1),
+        (("--endpoint", "v1"), "is no path", 1),
+        (("--network", "10.0.0.1/8"), "no network", 1),
+        (("--budget", "much"), "is no budget", 2),
+        (("--concurrent", "0"), "--concurrent", 2),
+        (("--owner", "usr_x"), "no member and no service account", 1),
+    ],
+)
+def test_rights_that_cannot_be(keys: Keys, options: tuple[str, ...], words: str, code: int):
+    assert words in keys.run("create", "--name", "a", *options, code=code).stderr
+    assert keys.list("--all") == []
+
+
+def test_an_update_of_nothing_is_a_usage_error(keys: Keys):
+    keys.create("a")
+    assert "Name something to change" in keys.run("update", "a", code=2).stderr
+
+
 def test_ensure_creates_once(keys: Keys):
     assert "  gw_" in keys.run("ensure", "--name", "quickstart").stdout
     again = keys.run("ensure", "--name", "quickstart").stdout

@@ -245,6 +245,16 @@ def test_a_worker_that_dies_is_replaced(serve: Serve):
     assert served.wait() == 0
 
 
+def test_the_first_start_with_a_console_shows_one_link(serve: Serve):
+    served = serve("[auth.apikey]\n[service.console]\n[provider.mock]\n", "--workers", "2")
+    (link,) = until(lambda: re.findall(r"http\S+/sign-in/link\?token=\S+", served.log.read_text()))
+    assert link.startswith(served.url)
+    assert served.get(link.removeprefix(served.url)).status_code == 200
+    served.signal()
+    assert served.wait() == 0
+    assert served.log.read_text().count("/sign-in/link?") == 1
+
+
 def test_workers_do_not_outlive_their_supervisor(serve: Serve):
     served = serve(OPEN, "--workers", "2")
     workers = served.workers()

@@ -98,9 +98,11 @@ async def test_a_settled_call_says_what_became_of_it(
         "cached_read_tokens": 3,
         "cached_write_tokens": 0,
         "reasoning_tokens": 4,
+        "units": None,
         "estimated": False,
         "cost": 0.0000015,
         "cost_nano": 1500,
+        "charge_nano": None,
         "price_version": "2026-01",
         "error": None,
         "received_at": "2023-11-14T22:13:20.250Z",
@@ -124,6 +126,7 @@ async def test_a_settled_call_says_what_became_of_it(
         0,
         4,
         1500,
+        0,
     )
 
 
@@ -157,6 +160,41 @@ async def test_unknown_usage_and_cost_stay_unknown(
     async with database.connect() as connection:
         bucket = (await connection.execute(select(usage_buckets))).one()
     assert (bucket.key, bucket.provider, bucket.calls, bucket.failed, bucket.cost) == ("", "", 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("usage", "units"),
+    [
+        (Usage(prompt_tokens=3, completion_tokens=5, cached_read_tokens=2, reasoning_tokens=1), None),
+        (Usage(images=2), {"images": 2}),
+        (Usage(seconds=1.5, characters=10, searches=1), {"seconds": 1.5, "characters": 10, "searches": 1}),
+        (
+            Usage(prompt_tokens=3, audio_prompt_tokens=2, completion_tokens=9, audio_completion_tokens=4),
+            {"audio_prompt_tokens": 2, "audio_completion_tokens": 4},
+        ),
+        (
+            Usage(images=-1, seconds=float("inf"), searches=10**30),
+            {"seconds": 2**31 - 1, "searches": 2**31 - 1},
+        ),
+        (Usage(seconds=float("nan")), {}),
+    ],
+)
+async def test_what_is_not_text_is_in_the_row_by_its_name(
+    database: Database,
+    ledger: Ledger,
+    make_call: MakeCall,
+    make_outcome: MakeOutcome,
+    usage: Usage,
+    units: dict[str, float] | None,
+):
+    call = make_call()
+    await ledger.open(call)
+    ledger.settle(call, make_outcome(usage=usage))
+    await ledger.stop()
+    row = await get_call(database, call.id)
+    assert row is not None
+    assert row.status == "success"
+    assert as_record(row)["units"] == units
 
 
 async def test_a_call_that_was_never_opened_is_not_invented(

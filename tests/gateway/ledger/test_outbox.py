@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from gateway.errors import Undelivered
 from gateway.ledger import Ledger
 from gateway.ledger import outbox as outbox_module
 from gateway.store import Database
 from gateway.store.calls import as_record, get_call
-from gateway.store.tables import outbox, sink_leases
+from gateway.store.tables import dead_letters, outbox, sink_leases, sink_states
 from gateway.types import Call, Outcome
 
 MakeCall = Callable[..., Call]
@@ -185,6 +187,8 @@ async def test_recovered_calls_are_told_too(database: Database, make_call: MakeC
     await ledger.open(call)
     with contextlib.suppress(AttributeError):
         ledger._recovery._task.cancel()  # pyright: ignore[reportOptionalMemberAccess]
+    for task in ledger._outbox._tasks:
+        task.cancel()
     async with database.begin() as connection:
         await connection.exec_driver_sql("DELETE FROM workers")
     again = Ledger(database, sinks=[sink])
@@ -194,3 +198,103 @@ async def test_recovered_calls_are_told_too(database: Database, make_call: MakeC
     await ledger.stop()
     await again.stop()
     assert sink.ids == [call.id]
+
+
+class Picky(Collector):
+    """Takes all but one call, and says so in the way it is told."""
+
+    def __init__(self, poison: str, *, refuses: bool | None) -> None:
+        super().__init__("picky")
+        self.poison = poison
+        self.refuses = refuses
+
+    async def deliver(self, records: Sequence[Mapping[str, Any]]) -> None:
+        bad = {record["id"]: "no such meter" for record in records if record["id"] == self.poison}
+        if bad and self.refuses is None:
+            raise ValueError("something in there is wrong")
+        await super().deliver([record for record in records if record["id"] not in bad])
+        if bad:
+            raise Undelivered(refused=bad) if self.refuses else Undelivered(failed=bad)
+
+
+async def dead(database: Database) -> list[tuple[Any, ...]]:
+    async with database.connect() as connection:
+        return [tuple(row)[:-1] for row in await connection.execute(select(dead_letters))]
+
+
+async def test_a_refused_call_becomes_a_dead_letter_and_stops_no_other(
+    database: Database, make_call: MakeCall, make_outcome: MakeOutcome
+):
+    calls = [make_call() for _ in range(5)]
+    sink = Picky(calls[2].id, refuses=True)
+    ledger = Ledger(database, sinks=[sink])
+    await ledger.start()
+    await settle(ledger, calls, make_outcome)
+    await sink.has(4)
+    await ledger.stop()
+    assert sink.ids == [call.id for call in calls if call.id != sink.poison]
+    assert await dead(database) == [("picky", sink.poison, 1, "no such meter")]
+    assert await waiting(database) == 0
+
+
+@pytest.mark.parametrize("refuses", [False, None], ids=["names it", "does not say which"])
+async def test_a_call_that_fails_alone_is_tried_later_and_at_last_given_up(
+    sqlite: Database,
+    make_call: MakeCall,
+    make_outcome: MakeOutcome,
+    monkeypatch: pytest.MonkeyPatch,
+    refuses: bool | None,
+):
+    monkeypatch.setattr(outbox_module, "_FIRST_RETRY", 0.001)
+    monkeypatch.setattr(outbox_module, "_LONGEST_RETRY", 0.001)
+    monkeypatch.setattr(outbox_module, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(outbox_module, "_MOST_ATTEMPTS", 3)
+    calls = [make_call() for _ in range(5)]
+    sink = Picky(calls[2].id, refuses=refuses)
+    ledger = Ledger(sqlite, sinks=[sink])
+    await ledger.start()
+    await settle(ledger, calls, make_outcome)
+    await sink.has(4)
+    while not await dead(sqlite):
+        if refuses is None:  # alone, it cannot be told from a sink that is away
+            await settle(ledger, [make_call()], make_outcome)
+        await asyncio.sleep(0.01)
+    await ledger.stop()
+    ((_, call, attempts, error),) = await dead(sqlite)
+    assert (call, attempts) == (sink.poison, 3)
+    assert error in {"no such meter", "ValueError: something in there is wrong"}
+    assert {call.id for call in calls} - set(sink.ids) == {sink.poison}
+    assert len(set(sink.ids)) == len(sink.ids) or refuses is None
+
+
+async def test_a_sink_that_is_away_gives_up_nothing(
+    sqlite: Database, make_call: MakeCall, make_outcome: MakeOutcome, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(outbox_module, "_LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(outbox_module, "_MOST_ATTEMPTS", 2)
+    sink = Collector(failures=30)
+    ledger = Ledger(sqlite, sinks=[sink])
+    await ledger.start()
+    calls = [make_call() for _ in range(3)]
+    await settle(ledger, calls, make_outcome)
+    await sink.has(3)
+    await ledger.stop()
+    assert set(sink.ids) == {call.id for call in calls}
+    assert await dead(sqlite) == []
+    async with sqlite.connect() as connection:
+        state = (await connection.execute(select(sink_states))).one()
+    assert (state.delivered, state.error) == (3, "ConnectionError: the far side is away")
+
+
+async def test_the_lease_of_a_dead_worker_holds_nobody_up(
+    sqlite: Database, make_call: MakeCall, make_outcome: MakeOutcome
+):
+    async with sqlite.begin() as connection:
+        lease = {"sink": "events", "worker": "gone", "leased_until": time.time() + 3600}
+        await connection.execute(sink_leases.insert().values(lease))
+    sink = Collector()
+    ledger = Ledger(sqlite, sinks=[sink])
+    await ledger.start()
+    await settle(ledger, [make_call()], make_outcome)
+    await asyncio.wait_for(sink.has(1), 10)
+    await ledger.stop()

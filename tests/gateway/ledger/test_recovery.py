@@ -29,16 +29,23 @@ MakeCall = Callable[..., Call]
 MakeOutcome = Callable[..., Outcome]
 
 
+async def break_off(journal: Journal) -> None:
+    """Stop writing, whatever is queued."""
+    journal._closed = True
+    await journal._backend.close()
+    for timer in (journal._next, journal._patrol):
+        if timer is not None:
+            timer.cancel()
+
+
 async def die(ledger: Ledger) -> None:
     """Stop like a killed process: what is queued is gone, the lease stays."""
-    tasks = [ledger._journal._task, ledger._recovery._task, *ledger._outbox._tasks]
+    await break_off(ledger._journal)
+    tasks = [ledger._recovery._task, *ledger._outbox._tasks]
     for task in tasks:
         assert task is not None
         task.cancel()
     await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
-    await ledger._journal._backend.close()
-    if ledger._journal._patrol is not None:
-        ledger._journal._patrol.cancel()
     async with ledger._database.begin() as connection:
         mine = workers.c.id == ledger._worker
         await connection.execute(update(workers).where(mine).values(process_start="another"))

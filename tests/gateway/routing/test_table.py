@@ -14,6 +14,11 @@ from gateway.types import Answer, Attempt, Call, Capability, Dialect, Principal,
 EVERYBODY = Principal(tenant="t", authenticator="test")
 
 
+DIALECTS: Mapping[Capability, Dialect] = MappingProxyType(
+    {"chat": "openai.chat", "embedding": "openai.embeddings"}
+)
+
+
 class FakeProvider:
     catalogue = "fake"
     models: Sequence[str] = ()
@@ -21,7 +26,7 @@ class FakeProvider:
     def __init__(self, name: str, *capabilities: Capability) -> None:
         self.name = name
         self.dialects: Mapping[Capability, Dialect] = MappingProxyType(
-            dict.fromkeys(capabilities, "openai.chat")
+            {capability: DIALECTS[capability] for capability in capabilities}
         )
 
     async def send(self, attempt: Attempt) -> Answer:
@@ -34,7 +39,7 @@ def call(model: str, capability: Capability = "chat", principal: Principal = EVE
         request_id="req_1",
         client_request_id=None,
         capability=capability,
-        dialect="openai.chat",
+        dialect=DIALECTS[capability],
         model=model,
         stream=False,
         shows_usage=True,
@@ -73,14 +78,14 @@ def table() -> RoutingTable:
     ],
 )
 def test_plan(table: RoutingTable, model: str, targets: list[tuple[str, str]]) -> None:
-    expected = tuple(Target(*target) for target in targets)
+    expected = tuple(Target(*target, "openai.chat") for target in targets)
     assert table.plan(call(model)) == expected
     assert table.plan(call(model)) == expected, "the remembered plan is the same"
 
 
 def test_targets_that_cannot_do_it_are_left_out(table: RoutingTable) -> None:
-    assert table.plan(call("vectors", "embedding")) == (Target("words", "v"),)
-    assert table.plan(call("vectors")) == (Target("two", "b"),)
+    assert table.plan(call("vectors", "embedding")) == (Target("words", "v", "openai.embeddings"),)
+    assert table.plan(call("vectors")) == (Target("two", "b", "openai.chat"),)
     with pytest.raises(InvalidRequest, match="cannot be used for embedding calls"):
         table.plan(call("two/b", "embedding"))
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from gateway.store.journal import Journal
 
 metadata = MetaData()
 jobs = Table(
-    "jobs",
+    "chores",
     metadata,
     Column("id", String(10), primary_key=True),
     Column("status", String(10), nullable=False),
@@ -233,10 +233,9 @@ async def test_a_commit_in_doubt_is_sent_again_without_harm(
     await journal.submit((Write(OPEN_ACCOUNT, ("acme", 1)), new("old")))
     write = journal._backend.write
 
-    async def committed_unheard(units: Sequence[Unit]) -> Any:
+    def committed_unheard(units: Sequence[Unit], tell: Callable[[Any], None]) -> None:
         monkeypatch.setattr(journal._backend, "write", write)
-        await write(units)
-        raise Away("connection lost in COMMIT")
+        write(units, lambda _: tell(Away("connection lost in COMMIT")))
 
     monkeypatch.setattr(journal._backend, "write", committed_unheard)
     units = [(new("new", Write(TAKE, ("acme", 1)), count("new")),), (done("old", count("old")),)]
@@ -337,7 +336,7 @@ async def test_what_is_lost_at_the_end_is_logged_as_json(tables: Database, caplo
     (message,) = (r.getMessage() for r in caplog.records if "lost a unit" in r.getMessage())
     assert json.loads(message[message.index("[") :]) == [
         {
-            "insert": "jobs",
+            "insert": "chores",
             "values": {"id": "a", "status": "open"},
             "then": [{"add": "sums", "values": {"day": 7, "name": "x", "count": 1, "total": 1}}],
         }
@@ -368,5 +367,5 @@ async def test_a_cancelled_waiter_disturbs_nobody(tables: Database, journal: Jou
 
 
 def test_an_unknown_column_is_named():
-    with pytest.raises(ValueError, match="table jobs has no column colour"):
+    with pytest.raises(ValueError, match="table chores has no column colour"):
         Insert(jobs, "id", "colour")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -68,15 +69,23 @@ def test_the_table_is_put_between_the_markers():
 
 def test_a_document_has_a_table_for_every_class_it_names():
     text = (
-        "# `[A.b]` and c\n<!-- config gateway.settings:Settings -->old\n<!-- /config -->\n"
+        "# `[A.b]` and c\n<!-- config gateway.settings:Settings -->outdated\n<!-- /config -->\n"
         "## Within\n<!-- config gateway.settings:Prices --><!-- /config -->\nend\n"
     )
     once = with_tables(text)
-    assert "old" not in once
+    assert "outdated" not in once
     assert "| `prices` | [table](#within) |" in once
     assert "| `timeouts.idle` | number |" in once
     assert "prices.book" not in once
     assert "| `book` | path |" in once.partition("## Within")[2]
+    assert with_tables(once) == once
+
+
+def test_a_document_counts_the_models():
+    once = with_tables("before <!-- catalogue --> old <!-- /catalogue --> after")
+    assert once.startswith("before <!-- catalogue -->\n\n| Provider | Models |")
+    assert re.search(r"\n\| `anthropic` \| \d\d \| \d\d \| \d\d chat \|\n", once)
+    assert once.endswith("|\n\n<!-- /catalogue --> after")
     assert with_tables(once) == once
 
 

@@ -29,7 +29,7 @@ def used(upstream: FakeUpstream) -> list[str]:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The clock that rests are measured with."""
     clock = [1000.0]
-    monkeypatch.setattr("gateway_openai.credentials.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("gateway.provider.credentials.time.monotonic", lambda: clock[0])
     return clock
 
 

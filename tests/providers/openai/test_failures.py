@@ -76,7 +76,7 @@ def reply(status: int, body: Any, **headers: str) -> Reply:
             [{"error": {"code": 400, "message": "No.", "status": "INVALID"}}],
             "No.",
             "upstream_error",
-            None,
+            "INVALID",
             None,
         ),
         (

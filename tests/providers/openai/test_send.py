@@ -108,6 +108,18 @@ async def test_check_asks_for_the_models_with_every_key(plugin: Any, upstream: F
     assert [request.headers["authorization"] for request in upstream.requests] == ["Bearer one", "Bearer two"]
 
 
+async def test_the_service_is_asked_for_its_models(plugin: Any, upstream: FakeUpstream):
+    upstream.reply(
+        Reply(headers=JSON, parts=[b'{"data":[{"id":"gpt-x"}]}']), Reply(headers=JSON, parts=[b"<html>"])
+    )
+    provider: Any = provider_of(plugin())
+    assert await provider.list_models() == ["gpt-x"]
+    with pytest.raises(ProviderError, match="no list of models"):
+        await provider.list_models()
+    silent: Any = provider_of(plugin(preset="perplexity"))
+    assert await silent.list_models() == ()
+
+
 async def test_check_asks_nothing_of_a_service_without_such_a_list(plugin: Any, upstream: FakeUpstream):
     await plugin(preset="perplexity").check()
     assert upstream.requests == []

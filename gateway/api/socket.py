@@ -1,0 +1,131 @@
+"""The way back over a WebSocket: a session's messages, both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.errors import GatewayError
+from gateway.types import Answer, RawHeaders, Session
+from gateway.wire import Wire
+
+_DENIAL: Final = "websocket.http.response"
+"""ASGI's extension for refusing with an answer instead of a bare 403."""
+_DEADLINE_PASSED: Final = frozenset({"session_expired", "timeout"})
+
+
+class SocketReply:
+    """Answers one client's session.
+
+    It is accepted once the provider has opened its side, so that whatever prevents that is told with an HTTP status.
+    From then on, one task hands the client's messages on, each when the provider has room for it.
+    """
+
+    def __init__(
+        self, wire: Wire, scope: Scope, receive: Receive, send: Send, *, subprotocol: str | None
+    ) -> None:
+        self._wire = wire
+        self._can_deny = _DENIAL in scope.get("extensions", {})
+        self._request_id = (b"x-request-id", scope["gateway.request_id"].encode())
+        self._receive = receive
+        self._send = send
+        self._subprotocol = subprotocol
+        self._session: Session | None = None
+        self._left = asyncio.Event()
+        self._closed = False
+        self._writing = False
+        self._listener: asyncio.Task[None] | None = None
+        self.started = False
+
+    def listen(self) -> None:
+        """Begin to take what the client sends."""
+        self._listener = asyncio.get_running_loop().create_task(self._listen())
+
+    async def stop(self) -> None:
+        """End listening."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.wait({self._listener})
+
+    async def _listen(self) -> None:
+        while (message := await self._receive())["type"] != "websocket.disconnect":
+            if self._session is not None:
+                text: str | None = message.get("text")
+                await self._session.send(message["bytes"] if text is None else text)
+        self._closed = True
+        self._left.set()
+        if self._session is not None:
+            await self._session.close()
+
+    async def whole(self, answer: Answer) -> None:
+        """Answer without a session, as an interceptor may."""
+        await self._deny(answer.status, answer.headers, answer.body)
+
+    async def begin(self, answer: Answer) -> None:
+        """Accept the client."""
+        self.started = True
+        self._session = answer.session
+        if self._closed and self._session is not None:
+            await self._session.close()
+        headers = [*answer.headers, self._request_id]
+        await self._emit({"type": "websocket.accept", "subprotocol": self._subprotocol, "headers": headers})
+
+    async def write(self, data: bytes) -> None:
+        """Send one message; waits while the client is slow."""
+        self._writing = True
+        await self._emit({"type": "websocket.send", "text": data.decode()})
+        self._writing = False
+
+    async def end(self) -> None:
+        """Close, for the session is over."""
+        await self._close(1000, "")
+
+    async def fail(self, error: GatewayError) -> None:
+        """Refuse, or end a session that has begun with an error event."""
+        if not self.started:
+            headers = [(b"content-type", b"application/json"), *error.headers]
+            await self._deny(error.status, headers, self._wire.error(error))
+            return
+        if not self._writing:  # else it was broken off while it waited for a client that does not read
+            await self.write(self._wire.error_event(error))
+        await self._close(_close_code(error), error.code or error.type)
+
+    async def gone(self) -> None:
+        """Wait until the client has gone before its session began; after that, it just ends one that did."""
+        await self._left.wait()
+        if self.started:
+            await asyncio.get_running_loop().create_future()
+
+    def keep_alive(self, seconds: float) -> None:
+        """Do nothing: the server sends pings."""
+
+    async def _deny(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        self.started = True
+        if self._can_deny:
+            head = [*headers, (b"content-length", b"%d" % len(body)), self._request_id]
+            await self._emit({"type": f"{_DENIAL}.start", "status": status, "headers": head})
+            await self._emit({"type": f"{_DENIAL}.body", "body": body})
+            self._closed = True
+        else:
+            await self._close(1008, "")
+
+    async def _close(self, code: int, reason: str) -> None:
+        await self._emit({"type": "websocket.close", "code": code, "reason": reason})
+        self._closed = True
+
+    async def _emit(self, message: Message) -> None:
+        if not self._closed:
+            with contextlib.suppress(OSError):  # the client has gone, which the listener hears, too
+                await self._send(message)
+
+
+def _close_code(error: GatewayError) -> int:
+    """https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number."""
+    if error.code == "shutdown":
+        return 1012
+    if error.code in _DEADLINE_PASSED:
+        return 1001
+    return 1008 if error.status < 500 else 1011  # noqa: PLR2004 - from there on it is not the client's fault

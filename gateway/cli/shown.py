@@ -1,0 +1,74 @@
+"""Rows on the terminal: a table for people, one JSON object per line for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+_COLOURS: Final = {
+    "active": "green",
+    "open": "green",
+    "accepted": "cyan",
+    "suspended": "yellow",
+    "disabled": "yellow",
+    "expired": "yellow",
+    "revoked": "red",
+    "erased": "red",
+}
+"""Of the words that a column `state` may hold."""
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, none: str) -> None:
+    """Print rows with the same keys; as a table without the columns that are empty. `none` says that there are none."""
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    if not rows:
+        click.echo(none)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    names = [name for name in rows[0] if any(_text(row[name]) for row in rows)]
+    for name in names:
+        table.add_column(name.removesuffix("_at").replace("_", " "), no_wrap=name in {"id", "user"})
+    for row in rows:
+        cells = [Text(_text(row[name])[: 10 if name.endswith("_at") else None]) for name in names]
+        for name, cell in zip(names, cells, strict=True):
+            if name in {"id", "user"}:
+                cell.stylize("cyan")
+            elif name == "state":
+                cell.stylize(_COLOURS.get(cell.plain, ""))
+        table.add_row(*cells)
+    Console().print(table)
+
+
+def print_fields(row: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one object: a line per field that has something."""
+    if as_json:
+        click.echo(json.dumps(row))
+        return
+    width = max(map(len, row))
+    for name, value in row.items():
+        if text := _text(value):
+            shown = click.style(text, fg=_COLOURS.get(text) if name == "state" else None)
+            click.echo(f"{click.style(f'{name:<{width}}', fg='bright_black')}  {shown}")
+
+
+def _text(value: Any) -> str:
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "yes"
+    if isinstance(value, Mapping):
+        pairs: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - from JSON
+        return ", ".join(f"{name}: {part}" for name, part in pairs.items() if part is not None)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return str(value)

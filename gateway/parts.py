@@ -1,0 +1,54 @@
+"""Parts of the gateway, made from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from gateway.config import Config, proxies_from_environment
+from gateway.ledger import PriceBook, Pricing, flat_price
+from gateway.ledger.selling import SellingPrices, usual_terms
+from gateway.settings import ModelRoute
+from gateway.types import Target
+from gateway.upstream import Client, Guard, Limits, Timeouts
+from gateway.wire import EVERYTHING
+
+
+def targets_of(route: ModelRoute) -> list[Target]:
+    """The targets of a model in the order in which they are tried."""
+    in_order = sorted(route.targets, key=lambda target: target.tier)
+    return [Target(target.provider, target.model) for target in in_order]
+
+
+def dropped_of(setting: bool | tuple[str, ...]) -> Collection[str]:
+    """The parameters that may be left out."""
+    if isinstance(setting, bool):
+        return EVERYTHING if setting else frozenset()
+    return frozenset(setting)
+
+
+def client_of(config: Config, *, public_only: bool) -> Client:
+    """The client for providers, or the one for addresses that users can set."""
+    seconds, sizes = config.settings.timeouts, config.settings.upstream
+    return Client(
+        timeouts=Timeouts(
+            connect=seconds.connect, first_byte=seconds.first_byte, idle=seconds.idle, total=seconds.total
+        ),
+        limits=Limits(
+            max_connections=sizes.max_connections,
+            max_idle=sizes.max_idle,
+            max_body_bytes=sizes.max_answer_bytes,
+        ),
+        proxies=proxies_from_environment(),
+        guard=Guard(config.settings.egress.allow, public_only=public_only),
+    )
+
+
+def pricing_of(config: Config, book: PriceBook) -> Pricing:
+    """What calls cost, and what is charged for them."""
+    prices = config.settings.prices
+    fallback = None
+    if prices.fallback_input is not None and prices.fallback_output is not None:
+        fallback = flat_price(prices.fallback_input, prices.fallback_output)
+    usual = usual_terms(prices.margin_percent, prices.credit_price)
+    selling = SellingPrices(usual, prices.credit_price, prices.selling_book)
+    return Pricing(book, unknown=prices.unknown, fallback=fallback, selling=selling)

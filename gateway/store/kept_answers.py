@@ -1,0 +1,125 @@
+"""Answers to requests that are to be carried out once, under the key that the client sent with them.
+
+A tenant never meets another's keys. A key belongs to the worker that makes the answer, for as long as that one's row in
+`workers` stays: `gateway.ledger.recovery` removes those of the dead.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from sqlalchemy import and_, delete, exists, or_, select, update
+
+from gateway.store.identity_tables import kept_answers
+from gateway.store.tables import workers
+from gateway.store.upsert import insert_into
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Row
+
+    from gateway.store.database import Database
+
+TOO_LARGE = 0
+"""In place of a status: the answer was not kept."""
+
+
+class Earlier(Struct, frozen=True, kw_only=True):
+    """A request that came before with the same key."""
+
+    fingerprint: bytes
+    status: int | None
+    """None while its answer is made."""
+    answer: bytes | None
+
+
+async def claim_answer(
+    database: Database,
+    tenant: str,
+    id: str,
+    *,
+    key: str | None,
+    fingerprint: bytes,
+    worker: str,
+    seconds: float,
+) -> Earlier | None:
+    """Take the key for a request that begins, and is to be kept for so many seconds; or return the one that has it.
+
+    It is free again where its time is over, its worker dead, or where this worker has lost sight of it. Raises
+    `Unavailable`.
+    """
+    now = time.time()
+    values = {
+        "tenant": tenant,
+        "id": id,
+        "key": key,
+        "fingerprint": fingerprint,
+        "worker": worker,
+        "created_at": now,
+        "expires_at": now + seconds,
+    }
+    free = _free(worker, now)
+    async with database.begin() as connection:
+        adding = insert_into(connection, kept_answers).on_conflict_do_nothing()
+        if (await connection.execute(adding, values)).rowcount == 1:
+            return None
+        query = select(kept_answers, free.label("free")).where(*_is(tenant, id))
+        found = (await connection.execute(query)).one_or_none()
+        if found is not None and found.free:
+            await connection.execute(delete(kept_answers).where(*_is(tenant, id), free))
+            if (await connection.execute(adding, values)).rowcount == 1:
+                return None
+            found = None
+    if found is None:  # given back, or taken over, between the two
+        return Earlier(fingerprint=fingerprint, status=None, answer=None)
+    return _earlier(found)
+
+
+async def look_at_answer(database: Database, tenant: str, id: str, *, worker: str) -> Earlier | None:
+    """Return the request that has the key; None when it is free. Raises `Unavailable`."""
+    query = select(kept_answers).where(*_is(tenant, id), ~_free(worker, time.time()))
+    async with database.connect() as connection:
+        row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _earlier(row)
+
+
+async def keep_answer(
+    database: Database, tenant: str, id: str, *, worker: str, status: int, answer: bytes | None
+) -> None:
+    """Keep what was answered, unless another worker has taken the key over. Raises `Unavailable`."""
+    change = update(kept_answers).where(*_is(tenant, id), *_made_by(worker))
+    async with database.begin() as connection:
+        await connection.execute(change.values(status=status, answer=answer))
+
+
+async def give_back(database: Database, tenant: str, id: str, *, worker: str) -> None:
+    """Set the key free: the request may be sent again. Raises `Unavailable`."""
+    async with database.begin() as connection:
+        await connection.execute(delete(kept_answers).where(*_is(tenant, id), *_made_by(worker)))
+
+
+async def delete_expired_answers(database: Database) -> int:
+    """Forget the answers past their time; return how many there were. Raises `Unavailable`."""
+    async with database.begin() as connection:
+        over = delete(kept_answers).where(kept_answers.c.expires_at <= time.time())
+        return (await connection.execute(over)).rowcount
+
+
+def _is(tenant: str, id: str) -> tuple[ColumnElement[bool], ...]:
+    return (kept_answers.c.tenant == tenant, kept_answers.c.id == id)
+
+
+def _made_by(worker: str) -> tuple[ColumnElement[bool], ...]:
+    return (kept_answers.c.worker == worker, kept_answers.c.status.is_(None))
+
+
+def _free(worker: str, now: float) -> ColumnElement[bool]:
+    lives = exists().where(workers.c.id == kept_answers.c.worker)
+    lost = or_(kept_answers.c.worker == worker, ~lives)
+    return or_(kept_answers.c.expires_at <= now, and_(kept_answers.c.status.is_(None), lost))
+
+
+def _earlier(row: Row[tuple[object, ...]]) -> Earlier:
+    answer = None if row.answer is None else bytes(row.answer)
+    return Earlier(fingerprint=bytes(row.fingerprint), status=row.status, answer=answer)

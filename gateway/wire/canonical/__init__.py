@@ -1,0 +1,98 @@
+"""The canonical form: what every dialect is decoded to and encoded from. Values only.
+
+A dialect that can say more than this form keeps the rest in `Foreign` parts, `extra` fields and `Foreign` tools, which only its
+own dialect encodes again; any other refuses them by name, or drops them when the operator says so.
+"""
+
+from __future__ import annotations
+
+from gateway.wire.canonical.answer import ChatAnswer, Choice, StopReason, TokenLogprob
+from gateway.wire.canonical.events import (
+    AudioDelta,
+    CitationDelta,
+    End,
+    Event,
+    ForeignEvent,
+    LogprobsDelta,
+    MediaDelta,
+    RefusalDelta,
+    Start,
+    Stop,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnd,
+    ToolCallDelta,
+    ToolCallStart,
+    UsageReport,
+)
+from gateway.wire.canonical.parts import (
+    Audio,
+    CacheHint,
+    Citation,
+    Document,
+    Foreign,
+    Image,
+    Part,
+    Refusal,
+    Source,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Video,
+)
+from gateway.wire.canonical.request import (
+    AudioOutput,
+    ChatRequest,
+    Message,
+    Reasoning,
+    ResponseFormat,
+    Role,
+    Tool,
+    ToolChoice,
+)
+
+__all__ = [
+    "Audio",
+    "AudioDelta",
+    "AudioOutput",
+    "CacheHint",
+    "ChatAnswer",
+    "ChatRequest",
+    "Choice",
+    "Citation",
+    "CitationDelta",
+    "Document",
+    "End",
+    "Event",
+    "Foreign",
+    "ForeignEvent",
+    "Image",
+    "LogprobsDelta",
+    "MediaDelta",
+    "Message",
+    "Part",
+    "Reasoning",
+    "Refusal",
+    "RefusalDelta",
+    "ResponseFormat",
+    "Role",
+    "Source",
+    "Start",
+    "Stop",
+    "StopReason",
+    "Text",
+    "TextDelta",
+    "Thinking",
+    "ThinkingDelta",
+    "ThinkingEnd",
+    "TokenLogprob",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolCallStart",
+    "ToolChoice",
+    "ToolResult",
+    "UsageReport",
+    "Video",
+]

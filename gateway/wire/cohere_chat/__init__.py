@@ -1,0 +1,7 @@
+"""Cohere's chat, API v2. https://docs.cohere.com/v2/reference/chat."""
+
+from __future__ import annotations
+
+from gateway.wire.cohere_chat.codec import CohereChatCodec
+
+__all__ = ["CohereChatCodec"]

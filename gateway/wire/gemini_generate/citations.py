@@ -1,0 +1,132 @@
+"""What an answer rests upon: `groundingMetadata` and `citationMetadata`, to and from citations.
+
+https://ai.google.dev/api/generate-content#GroundingMetadata, whose positions count bytes of UTF-8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.wire.canonical import Citation
+from gateway.wire.gemini_generate.shapes import Candidate
+
+
+class _Web(Struct):
+    uri: str | None = None
+    title: str | None = None
+    text: str | None = None
+
+
+class _Chunk(Struct, rename="camel"):
+    web: _Web | None = None
+    retrieved_context: _Web | None = None
+    maps: _Web | None = None
+
+    def source(self) -> _Web:
+        return self.web or self.retrieved_context or self.maps or _Web()
+
+
+class _Segment(Struct, rename="camel"):
+    start_index: int = 0
+    end_index: int | None = None
+    part_index: int = 0
+
+
+class _Support(Struct, rename="camel"):
+    segment: _Segment | None = None
+    grounding_chunk_indices: list[int] | None = None
+
+
+class _Grounding(Struct, rename="camel"):
+    grounding_chunks: list[_Chunk] | None = None
+    grounding_supports: list[_Support] | None = None
+
+
+class _Cited(Struct, rename="camel"):
+    start_index: int = 0
+    end_index: int | None = None
+    uri: str | None = None
+    title: str | None = None
+
+
+class _CitationMetadata(Struct, rename="camel"):
+    citations: list[_Cited] | None = None
+    citation_sources: list[_Cited] | None = None
+
+
+def read_citations(candidate: Candidate, texts: Sequence[str]) -> Iterator[tuple[int, Citation]]:
+    """Yield citations, each with the position of its text among `texts`. What cannot be understood is left out."""
+    if candidate.grounding_metadata is not None:
+        with contextlib.suppress(msgspec.ValidationError):  # an ornament, in a shape that is not known yet
+            yield from _grounded(msgspec.convert(candidate.grounding_metadata, _Grounding), texts)
+    if candidate.citation_metadata is not None:
+        try:
+            told = msgspec.convert(candidate.citation_metadata, _CitationMetadata)
+        except msgspec.ValidationError:
+            return
+        whole = "".join(texts)
+        for cited in told.citations or told.citation_sources or ():
+            yield 0, _citation(_Web(cited.uri, cited.title), whole, cited.start_index, cited.end_index)
+
+
+def written_citations(citations: Iterable[tuple[str, int, Citation]]) -> dict[str, Any]:
+    """Return `groundingMetadata` for citations, each with its text and that text's position; empty without any."""
+    chunks: list[dict[str, Any]] = []
+    supports: list[dict[str, Any]] = []
+    places: dict[tuple[str | None, str | None], int] = {}
+    for text, part, citation in citations:
+        source = citation.url, citation.title
+        if source not in places:
+            places[source] = len(chunks)
+            web = {"uri": citation.url, "title": citation.title}
+            chunks.append({"web": {name: value for name, value in web.items() if value is not None}})
+        if citation.start is None or citation.end is None:
+            continue
+        segment = {
+            "partIndex": part,
+            "startIndex": len(text[: citation.start].encode()),
+            "endIndex": len(text[: citation.end].encode()),
+            "text": text[citation.start : citation.end],
+        }
+        supports.append({"segment": segment, "groundingChunkIndices": [places[source]]})
+    if not chunks:
+        return {}
+    return {"groundingChunks": chunks, **({"groundingSupports": supports} if supports else {})}
+
+
+def _grounded(told: _Grounding, texts: Sequence[str]) -> Iterator[tuple[int, Citation]]:
+    chunks = told.grounding_chunks or []
+    used: set[int] = set()
+    for support in told.grounding_supports or ():
+        segment = support.segment or _Segment()
+        part = segment.part_index if segment.part_index < len(texts) else 0
+        text = texts[part] if texts else ""
+        for index in support.grounding_chunk_indices or ():
+            if 0 <= index < len(chunks):
+                used.add(index)
+                yield part, _citation(chunks[index].source(), text, segment.start_index, segment.end_index)
+    for index, chunk in enumerate(chunks):
+        if index not in used:
+            yield 0, _citation(chunk.source(), "", 0, None)
+
+
+def _citation(source: _Web, text: str, start: int, end: int | None) -> Citation:
+    if end is None:
+        return Citation(url=source.uri, title=source.title, cited=source.text)
+    return Citation(
+        url=source.uri,
+        title=source.title,
+        cited=source.text,
+        start=_characters(text, start),
+        end=_characters(text, end),
+    )
+
+
+def _characters(text: str, position: int) -> int:
+    """Turn a position in bytes into one in characters."""
+    return position if text.isascii() else len(text.encode()[:position].decode(errors="ignore"))

@@ -1,0 +1,40 @@
+"""Ollama's chat as a provider's dialect. https://github.com/ollama/ollama/blob/main/docs/api.md."""
+
+from __future__ import annotations
+
+from gateway.types import Dialect, Usage
+from gateway.wire.canonical import ChatAnswer, ChatRequest
+from gateway.wire.codec import Losses
+from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.ollama_chat.answer import decode_answer
+from gateway.wire.ollama_chat.request import encode_request
+from gateway.wire.ollama_chat.stream import Decoder
+from gateway.wire.provider_only import ProviderOnly
+
+
+class OllamaChatCodec(ProviderOnly[ChatRequest, ChatAnswer]):
+    """Chat over `/api/chat`, whole and streamed."""
+
+    dialect: Dialect = "ollama.chat"
+    content_type = "application/json"
+    takes_n = False
+
+    def encode_request(self, request: ChatRequest, model: str, losses: Losses) -> bytes:
+        """Write a request."""
+        return encode_request(request, model, losses)
+
+    def decode_answer(self, body: bytes) -> ChatAnswer:
+        """Read a whole answer."""
+        return decode_answer(body)
+
+    def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
+        """Tell the tokens that Ollama counted, or estimate them."""
+        return answer.usage or Usage(
+            prompt_tokens=prompt_tokens(request),
+            completion_tokens=sum(answer_tokens(choice.parts) for choice in answer.choices),
+            estimated=True,
+        )
+
+    def decoder(self) -> Decoder:
+        """Make a reader for one stream."""
+        return Decoder()

@@ -1,0 +1,192 @@
+"""Who may carry out a request, and who is given the answer to the one before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.errors import InvalidRequest, Unavailable
+from gateway.store.kept_answers import (
+    TOO_LARGE,
+    claim_answer,
+    give_back,
+    keep_answer,
+    look_at_answer,
+)
+from gateway_idempotency.recording import Recording, too_large
+
+if TYPE_CHECKING:
+    from gateway.store import Database
+    from gateway.store.kept_answers import Earlier
+    from gateway_idempotency.asked import Asked
+
+log = logging.getLogger("gateway.plugin.middleware.idempotency")
+
+_FOR_NOW: Final = frozenset({401, 402, 403, 408, 409, 425, 429})
+"""Refusals that the same request may not meet again; besides them, all from 500 on."""
+_SERVER_ERROR: Final = 500
+_FIRST_LOOK: Final = 0.02
+_LATER_LOOKS: Final = 0.5
+_SLOWER: Final = 1.5
+"""Seconds between looks at what another worker does, and how these grow."""
+_TRY_AGAIN: Final = 1.0
+_LAST_TRY: Final = 2.0
+
+
+class Entry:
+    """A request that this worker carries out, or whose answer it looks for."""
+
+    def __init__(self, asked: Asked, recording: Recording) -> None:
+        self.asked = asked
+        self.recording = recording
+        self.mine = False
+        """Whether this worker carries it out."""
+        self.decided = asyncio.Event()
+        """Set once it is known whether the key belongs to this request."""
+
+
+class Desk:
+    """The keys of one worker. Requests of one key stand in line here; the first asks the database for all of them."""
+
+    def __init__(self, database: Database, worker: str, *, seconds: float, most: int) -> None:
+        self._database = database
+        self._worker = worker
+        self._seconds = seconds
+        self._most = most
+        self._entries: dict[tuple[str, str], Entry] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, asked: Asked) -> Entry:
+        """Return what the request is to be carried out under (`mine`, for one only), or whose answer it gets.
+
+        Raises `InvalidRequest`: 422 when the key came with another request, 410 when its answer was too large to be
+        kept; and `Unavailable`.
+        """
+        place = (asked.tenant, asked.id)
+        while (entry := self._entries.get(place)) is not None:
+            if entry.asked.fingerprint == asked.fingerprint:
+                return entry
+            await entry.decided.wait()
+            if self._entries.get(place) is entry:
+                raise _reused()
+        return await self._begin(asked)
+
+    async def close(self, entry: Entry, *, whole: bool) -> None:
+        """Write down what became of a request that was carried out, also when whoever waits for that is cancelled."""
+        await asyncio.shield(self._spawn(self._close(entry, whole)))
+
+    async def stop(self) -> None:
+        """Finish what is being written down. What cannot be is free for others once this worker has left."""
+        tasks = list(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_TRY)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # each has ended, or is cancelled
+
+    async def _begin(self, asked: Asked) -> Entry:
+        entry = self._entries[asked.tenant, asked.id] = Entry(asked, Recording(self._most))
+        try:
+            earlier = await self._claim(entry)
+            if earlier is None:
+                entry.mine = True
+                return entry
+            entry.recording.fill(earlier.status or 0, earlier.answer or b"")
+        except asyncio.CancelledError:
+            entry.mine = True  # as far as anybody knows
+            self._spawn(self._close(entry, whole=False))
+            raise
+        finally:
+            entry.decided.set()
+            if not entry.mine:
+                self._let_go(entry)
+        return entry
+
+    async def _claim(self, entry: Entry) -> Earlier | None:
+        """Take the key, or wait for the worker that has it; return what that one answered."""
+        asked, pause = entry.asked, _FIRST_LOOK
+        earlier = await self._try(asked)
+        while earlier is not None:
+            if earlier.fingerprint != asked.fingerprint:
+                raise _reused()
+            if earlier.status == TOO_LARGE:
+                raise too_large(self._most)
+            if earlier.status is not None:
+                break
+            entry.decided.set()
+            await asyncio.sleep(pause)
+            pause = min(pause * _SLOWER, _LATER_LOOKS)
+            earlier = await look_at_answer(self._database, asked.tenant, asked.id, worker=self._worker)
+            if earlier is None:
+                earlier = await self._try(asked)
+        return earlier
+
+    async def _try(self, asked: Asked) -> Earlier | None:
+        return await claim_answer(
+            self._database,
+            asked.tenant,
+            asked.id,
+            key=asked.key,
+            fingerprint=asked.fingerprint,
+            worker=self._worker,
+            seconds=self._seconds,
+        )
+
+    async def _close(self, entry: Entry, whole: bool) -> None:
+        written = True
+        try:
+            await self._write(entry, whole)
+        except Unavailable:
+            log.warning("what became of a request with an Idempotency-Key is written down later")
+            self._spawn(self._write_later(entry, whole))
+            written = False
+        finally:
+            entry.recording.end(whole=whole)
+            if written:
+                self._let_go(entry)
+
+    async def _write_later(self, entry: Entry, whole: bool) -> None:
+        """Until it is written, this worker knows the answer by heart."""
+        while True:
+            await asyncio.sleep(_TRY_AGAIN)
+            with contextlib.suppress(Unavailable):
+                await self._write(entry, whole)
+                self._let_go(entry)
+                return
+
+    async def _write(self, entry: Entry, whole: bool) -> None:
+        asked, recording = entry.asked, entry.recording
+        status = recording.status
+        if not whole or status in _FOR_NOW or status >= _SERVER_ERROR:
+            await give_back(self._database, asked.tenant, asked.id, worker=self._worker)
+            return
+        await keep_answer(
+            self._database,
+            asked.tenant,
+            asked.id,
+            worker=self._worker,
+            status=TOO_LARGE if recording.too_large else status,
+            answer=None if recording.too_large else recording.encoded(),
+        )
+
+    def _let_go(self, entry: Entry) -> None:
+        del self._entries[entry.asked.tenant, entry.asked.id]
+        if not entry.recording.ended:
+            entry.recording.end(whole=False)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name="idempotency: write down")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _reused() -> InvalidRequest:
+    return InvalidRequest(
+        "This Idempotency-Key came with another request already. Use a new key for a new request.",
+        status=422,
+        code="idempotency_key_reused",
+    )

@@ -1,0 +1,175 @@
+"""What is done besides calls: credit expires, forgotten holds are let go, and low balances are told of.
+
+One worker does it, as long as its lease lasts; each tells of the accounts that its own calls have touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection
+from typing import Final
+
+from sqlalchemy import delete, exists, insert, or_, select, update
+
+from gateway.errors import Unavailable
+from gateway.ids import Ids
+from gateway.store import Database
+from gateway.store.tables import model_calls
+from gateway.store.upsert import insert_into
+from gateway_credits.account import Account, shown
+from gateway_credits.book import Book
+from gateway_credits.grants import of
+from gateway_credits.tables import OPEN, accounts, balances, events, grants, holds, leases
+
+_LEASE: Final = 30.0
+_AT_ONCE: Final = 500
+_KEPT: Final = 86_400.0
+"""For so many seconds after its lease the row of a settled hold stays."""
+
+
+class Keeper:
+    """Looks around every `pause` seconds. `low` is the available credit under which an account counts as low."""
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        touched: set[Account],
+        low: int,
+        floor: int,
+        pause: float,
+        log: logging.Logger,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._book = book
+        self._database: Database = book.database
+        self._touched = touched
+        self._low = low
+        self._floor = floor
+        self._pause = pause
+        self._log = log
+        self._clock = clock
+        self._worker = Ids()()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._stopping.clear()
+        self._task = asyncio.create_task(self._run(), name="gateway credits")
+
+    async def stop(self) -> None:
+        """End, and let another one lead at once."""
+        if self._task is None:
+            return
+        self._stopping.set()  # not cancelled: a connection that is being opened would be left behind
+        await self._task
+        self._task = None
+        try:
+            await self.tell()
+            async with self._database.begin() as connection:
+                await connection.execute(delete(leases).where(leases.c.worker == self._worker))
+        except Unavailable as error:
+            self._log.warning("the lease on the credits stays until it runs out: %s", error.message)
+
+    async def _run(self) -> None:
+        while not await self._stopped():
+            try:
+                await self.tell()
+                if await self.lead():
+                    await self.expire()
+                    await self.reap()
+            except Unavailable:
+                continue  # the ledger's journal says so
+            except Exception:  # noqa: BLE001 - whatever it was, the books are kept on
+                self._log.exception("the keeper of the credits failed, trying again in %g s", self._pause)
+
+    async def _stopped(self) -> bool:
+        """Wait until it is time to look, or to end."""
+        try:
+            async with asyncio.timeout(self._pause):
+                return await self._stopping.wait()
+        except TimeoutError:
+            return False
+
+    async def lead(self) -> bool:
+        """Be the one who keeps the books for the next half minute; return whether that succeeded."""
+        now = self._clock()
+        row = {"name": "keeper", "worker": self._worker, "leased_until": now + _LEASE}
+        async with self._database.begin() as connection:
+            taken = (
+                insert_into(connection, leases)
+                .values(**row)
+                .on_conflict_do_update(
+                    index_elements=[leases.c.name],
+                    set_={"worker": self._worker, "leased_until": now + _LEASE},
+                    where=or_(leases.c.worker == self._worker, leases.c.leased_until <= now),
+                )
+            )
+            return (await connection.execute(taken)).rowcount == 1
+
+    async def expire(self) -> None:
+        """Book what has expired."""
+        late = select(grants.c.tenant, grants.c.owner).where(
+            grants.c.remaining > 0, grants.c.expires_at <= self._clock()
+        )
+        async with self._database.connect() as connection:
+            found = (await connection.execute(late.distinct().limit(_AT_ONCE))).all()
+        for row in found:
+            await self._book.balance(Account(row.tenant, row.owner))
+
+    async def reap(self) -> None:
+        """Let go of holds past their lease whose calls do not run any more; forget those settled long ago."""
+        now = self._clock()
+        running = exists().where(model_calls.c.id == holds.c.call, model_calls.c.status == "processing")
+        query = select(holds.c.call).where(OPEN, holds.c.expires_at <= now, ~running).limit(_AT_ONCE)
+        async with self._database.connect() as connection:
+            found = (await connection.execute(query)).scalars().all()
+        for call in found:
+            async with self._database.begin() as connection:
+                ended = update(holds).where(holds.c.call == call, OPEN).values(status="expired")
+                row = (await connection.execute(ended.returning(holds))).one_or_none()
+                if row is not None:
+                    less = update(balances).where(*of(balances, Account(row.tenant, row.owner)))
+                    await connection.execute(less.values(held=balances.c.held - row.amount))
+                    self._log.warning("%s: its hold of %s credits was forgotten", call, shown(row.amount))
+        old = select(holds.c.call).where(holds.c.status != "held", holds.c.expires_at <= now - _KEPT)
+        async with self._database.begin() as connection:
+            await connection.execute(delete(holds).where(holds.c.call.in_(old.limit(_AT_ONCE))))
+
+    async def tell(self) -> None:
+        """Write an event for each touched account that has become low, or has nothing left."""
+        touched = [*self._touched]
+        self._touched.clear()
+        for start in range(0, len(touched), _AT_ONCE):
+            await self._tell(touched[start : start + _AT_ONCE])
+
+    async def _tell(self, some: Collection[Account]) -> None:
+        tenants, wanted = {account.tenant for account in some}, set(some)
+        query = (
+            select(balances, accounts.c.level)
+            .join(accounts, (accounts.c.tenant == balances.c.tenant) & (accounts.c.owner == balances.c.owner))
+            .where(balances.c.tenant.in_(tenants), balances.c.owner.in_({account.owner for account in some}))
+        )
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        for row in rows:
+            account, available = Account(row.tenant, row.owner), row.balance - row.held
+            level = self._level(row.balance)
+            if account not in wanted or level == row.level:
+                continue
+            async with self._database.begin() as connection:
+                was = (*of(accounts, account), accounts.c.level == row.level)
+                moved = await connection.execute(update(accounts).where(*was).values(level=level))
+                if moved.rowcount == 0 or level == "ok" or (row.level, level) == ("exhausted", "low"):
+                    continue
+                event = {"at": self._clock(), "tenant": account.tenant, "owner": account.owner}
+                await connection.execute(insert(events).values(**event, kind=level, available=available))
+            self._log.warning("%s: credit is %s, %s left", account.shown, level, shown(row.balance))
+
+    def _level(self, balance: int) -> str:
+        if balance <= max(self._floor, 0):
+            return "exhausted"
+        return "low" if balance < self._low else "ok"

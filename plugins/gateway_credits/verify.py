@@ -1,0 +1,144 @@
+"""Proves that the books are right, or tells what is not: each check asks the database for what contradicts it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy import func, literal, or_, select, union_all
+
+from gateway.store.tables import model_calls
+from gateway_credits.account import Account, shown
+from gateway_credits.tables import OPEN, accounts, balances, entries, grants, holds, transactions
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store import Database
+
+_PROBLEMS = 100
+_Check: TypeAlias = tuple[Any, Callable[[Any], str]]
+"""A query for what contradicts the books, and how to tell of a row that it finds."""
+
+
+async def verify(database: Database, *, since: float | None = None) -> AsyncIterator[str]:
+    """Yield what is wrong, in the books as they are at one moment; nothing when they are right.
+
+    Calls are looked at from `since` on (Unix seconds, of their end), or since their tenant has had an account.
+    """
+    async with database.connect() as connection:
+        if database.dialect == "postgresql":
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+        for query, tell in (*_journal(), *_sums(), *_calls(since)):
+            async for problem in _ask(connection, query, tell):
+                yield problem
+
+
+async def _ask(connection: AsyncConnection, query: Any, tell: Callable[[Any], str]) -> AsyncIterator[str]:
+    for row in (await connection.execute(query.limit(_PROBLEMS))).all():
+        yield tell(row)
+
+
+def _journal() -> list[_Check]:
+    """Each transaction has its entries, and they sum to zero."""
+    found = entries.c
+    total = func.sum(found.amount)
+    unbalanced = (
+        select(found.transaction, total.label("total")).group_by(found.transaction).having(total != 0)
+    )
+    booked = select(found.transaction).where(found.transaction == transactions.c.id).exists()
+    empty = select(transactions.c.id).where(~booked)
+    known = select(transactions.c.id).where(transactions.c.id == found.transaction).exists()
+    stray = select(found.transaction).where(~known)
+    return [
+        (
+            unbalanced,
+            lambda row: f"transaction {row.transaction} is out of balance by {shown(int(row.total))}",
+        ),
+        (empty, lambda row: f"transaction {row.id} has no entries"),
+        (stray, lambda row: f"the entries of {row.transaction} belong to no transaction"),
+    ]
+
+
+def _sums() -> list[_Check]:
+    """Balances are the sums of entries and of what grants have left; what is held is the sum of open holds."""
+    nothing = literal(0)
+    parts = union_all(
+        _part(balances, balances.c.balance, nothing, balances.c.held, nothing, balances.c.undrawn),
+        _part(entries, nothing, entries.c.amount, nothing, nothing, nothing).where(entries.c.tenant != ""),
+        _part(holds, nothing, nothing, -holds.c.amount, nothing, nothing).where(OPEN),
+        _part(grants, nothing, nothing, nothing, grants.c.remaining, nothing),
+    ).subquery()
+    balance, entered, held, left, undrawn = (func.sum(column) for column in list(parts.c)[2:])
+    query = (
+        select(
+            parts.c.tenant,
+            parts.c.owner,
+            balance.label("balance"),
+            entered.label("entered"),
+            held.label("held"),
+            (left - undrawn).label("left"),
+        )
+        .group_by(parts.c.tenant, parts.c.owner)
+        .having(or_(balance != entered, held != 0, balance != left - undrawn))
+    )
+    impossible = select(grants.c.id).where(or_(grants.c.remaining < 0, grants.c.remaining > grants.c.amount))
+    return [
+        (query, _of_account),
+        (impossible, lambda row: f"grant {row.id} has less than nothing left, or more than it was"),
+    ]
+
+
+def _part(table: Any, *columns: Any) -> Any:
+    names = ("balance", "entered", "held", "remaining", "undrawn")
+    named = (column.label(name) for column, name in zip(columns, names, strict=True))
+    return select(table.c.tenant, table.c.owner, *named)
+
+
+def _of_account(row: Any) -> str:
+    who = Account(row.tenant, row.owner).shown
+    if row.balance != row.entered:
+        told = f"has a balance of {shown(int(row.balance))}, but its entries sum to {shown(int(row.entered))}"
+    elif row.held != 0:
+        told = f"holds {shown(int(row.held))} more than its open holds"
+    else:
+        told = f"has a balance of {shown(int(row.balance))}, but grants have {shown(int(row.left))} left"
+    return f"account {who} {told}"
+
+
+def _calls(since: float | None) -> list[_Check]:
+    """Each settled call with a charge was captured in exactly that amount, and nothing else was."""
+    call = model_calls.c
+    taken = (
+        select(entries.c.transaction, func.sum(-entries.c.amount).label("amount"))
+        .where(entries.c.tenant != "", entries.c.amount < 0)
+        .group_by(entries.c.transaction)
+        .subquery()
+    )
+    captured = func.coalesce(taken.c.amount, 0)
+    first = (
+        select(accounts.c.tenant, func.min(accounts.c.created_at).label("at"))
+        .group_by(accounts.c.tenant)
+        .subquery()
+    )
+    query = (
+        select(call.id, call.charge, captured.label("captured"))
+        .join_from(model_calls, first, first.c.tenant == call.tenant)
+        .outerjoin(taken, taken.c.transaction == call.id)
+        .where(call.status != "processing", call.ended_at >= (first.c.at if since is None else since))
+        .where(captured != func.coalesce(call.charge, 0))
+    )
+    running = (
+        select(call.id)
+        .join_from(model_calls, transactions, transactions.c.id == call.id)
+        .where(call.status == "processing")
+    )
+    return [
+        (
+            query,
+            lambda row: (
+                f"call {row.id} was charged {shown(row.charge or 0)}, but {shown(int(row.captured))} captured"
+            ),
+        ),
+        (running, lambda row: f"call {row.id} was captured, but is not settled"),
+    ]

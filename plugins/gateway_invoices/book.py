@@ -1,0 +1,317 @@
+"""What happens to invoices: draft → issued → paid or void. A number is given in the transaction that issues."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import insert, select, update
+
+from gateway.errors import InvalidRequest
+from gateway.ids import Ids
+from gateway.store.audit import Actor, record
+from gateway.store.changes import bump
+from gateway.store.upsert import insert_into
+from gateway_invoices.config import InvoicesConfig
+from gateway_invoices.crediting import credit_note
+from gateway_invoices.document import Document, digest, encoded
+from gateway_invoices.drafting import entity_named, item_ids, make_document
+from gateway_invoices.reading import Invoice, get_invoice
+from gateway_invoices.tables import counters, customers, invoices, items
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store import Database
+
+REVISION = "invoices"
+
+
+class Book:
+    """Writes invoices. All changes are put in one order by the revision, which each counts up first."""
+
+    def __init__(self, database: Database, config: InvoicesConfig) -> None:
+        self.database = database
+        self.config = config
+        self._ids = Ids()
+
+    async def draft(
+        self, tenant: str, start: float, end: float, *, entity: str | None = None, actor: Actor
+    ) -> Invoice:
+        """Draft an invoice for a period of whole days in UTC; earlier drafts of the same period are discarded.
+
+        Raises `InvalidRequest`: 409 without customer data and for a period that was invoiced, 404 for the entity.
+        """
+        _check_period(start, end)
+        async with self.database.begin() as connection:
+            revision = await bump(connection, REVISION)
+            await _check_free(connection, tenant, start, end)
+            document, _ = await make_document(connection, self.config, tenant, start, end, entity=entity)
+            now = time.time()
+            await connection.execute(
+                update(invoices)
+                .where(
+                    invoices.c.tenant == tenant,
+                    invoices.c.entity == document.entity,
+                    invoices.c.status == "draft",
+                    invoices.c.period_start == start,
+                    invoices.c.period_end == end,
+                )
+                .values(status="void", voided_at=now, revision=revision)
+            )
+            made = await self._insert(connection, document, start, end, now, revision)
+            await record(connection, actor, "invoice.draft", made, tenant=tenant, after=_told(document))
+            return await get_invoice(connection, made)
+
+    async def draft_all(
+        self, start: float, end: float, *, entity: str | None = None, actor: Actor
+    ) -> list[Invoice]:
+        """Draft for all tenants with customer data that used something, and were not invoiced yet."""
+        _check_period(start, end)
+        async with self.database.connect() as connection:
+            names = [
+                *(await connection.execute(select(customers.c.tenant).order_by(customers.c.tenant))).scalars()
+            ]
+        drafts: list[Invoice] = []
+        for tenant in names:
+            async with self.database.connect() as connection:
+                if await _invoiced(connection, tenant, start, end) is not None:
+                    continue
+                document, _ = await make_document(connection, self.config, tenant, start, end, entity=entity)
+            if document.lines:
+                drafts.append(await self.draft(tenant, start, end, entity=entity, actor=actor))
+        return drafts
+
+    async def issue(self, name: str, *, actor: Actor) -> Invoice:
+        """Give a draft its number; from then on nothing of it changes.
+
+        Raises `InvalidRequest` (409) when the period has not ended or has calls that are running, when the draft is not
+        what would be drafted now, and when it comes to less than nothing; 404 when there is none.
+        """
+        async with self.database.begin() as connection:
+            revision = await bump(connection, REVISION)
+            draft = await _in_state(connection, name, "draft")
+            await _check_free(connection, draft.tenant, draft.period_start, draft.period_end)
+            now = time.time()
+            if draft.period_end > now:
+                raise _conflict(f"{name}: the period has not ended.")
+            document = draft.shown
+            fresh, running = await make_document(
+                connection,
+                self.config,
+                draft.tenant,
+                draft.period_start,
+                draft.period_end,
+                entity=draft.entity,
+                only=item_ids(document),
+            )
+            if running:
+                raise _conflict(f"{name}: {running} calls of the period are still running; try again later.")
+            if fresh != document:
+                raise _conflict(
+                    f"{name}: what it is made of has changed since; draft it again, and look at it."
+                )
+            if document.total < 0:
+                raise _conflict(
+                    f"{name}: it comes to less than nothing; leave what is taken off to a later one."
+                )
+            taken = update(items).where(items.c.id.in_(item_ids(document)), items.c.invoice.is_(None))
+            if (await connection.execute(taken.values(invoice=draft.id))).rowcount != len(item_ids(document)):
+                raise _conflict(f"{name}: a line of it stands on another invoice; draft it again.")
+            seller = entity_named(self.config, draft.entity)
+            issued = await self._numbered(connection, document, seller.prefix, now)
+            await self._issue(connection, draft.id, issued, now, revision)
+            await record(
+                connection, actor, "invoice.issue", draft.id, tenant=draft.tenant, after=_told(issued)
+            )
+            return await get_invoice(connection, draft.id)
+
+    async def pay(self, name: str, *, actor: Actor) -> Invoice:
+        """Note that an issued invoice was paid. Raises `InvalidRequest`: 404, 409."""
+        return await self._end(name, "issued", "paid", actor)
+
+    async def void(self, name: str, *, actor: Actor) -> Invoice:
+        """Discard a draft, or void an issued invoice: its number stays, its period may be invoiced anew.
+
+        One that was paid, or credited in part, is corrected by credit notes. Raises `InvalidRequest`: 404, 409.
+        """
+        return await self._end(name, ("draft", "issued"), "void", actor)
+
+    async def credit(self, name: str, *, amount: int | None = None, reason: str, actor: Actor) -> Invoice:
+        """Issue a credit note for an invoice: for `amount` minor units, tax included, or all that is left.
+
+        Raises `InvalidRequest`: 404, 409 for one that is not issued or paid, 400 for more than is left.
+        """
+        async with self.database.begin() as connection:
+            revision = await bump(connection, REVISION)
+            of = await _in_state(connection, name, ("issued", "paid"))
+            if of.kind != "invoice":
+                raise _conflict(f"{name} is a credit note itself.")
+            earlier = await _credited(connection, of.id)
+            now = time.time()
+            note = credit_note(of.shown, [one.shown for one in earlier], amount, reason)
+            seller = entity_named(self.config, of.entity)
+            issued = await self._numbered(connection, note, seller.credit_prefix, now)
+            made = await self._insert(
+                connection, issued, of.period_start, of.period_end, now, revision, of=of.id
+            )
+            await self._issue(connection, made, issued, now, revision)
+            await record(connection, actor, "invoice.credit", made, tenant=of.tenant, after=_told(issued))
+            return await get_invoice(connection, made)
+
+    async def _end(self, name: str, leaves: str | tuple[str, ...], status: str, actor: Actor) -> Invoice:
+        async with self.database.begin() as connection:
+            revision = await bump(connection, REVISION)
+            found = await _in_state(connection, name, leaves)
+            if found.kind != "invoice":
+                raise _conflict(f"{name} is a credit note, which stays as it is.")
+            if status == "void" and await _credited(connection, found.id):
+                raise _conflict(f"{name} was credited; credit the rest of it.")
+            if status == "void":
+                await connection.execute(
+                    update(items).where(items.c.invoice == found.id).values(invoice=None)
+                )
+            at = "paid_at" if status == "paid" else "voided_at"
+            values: dict[str, Any] = {"status": status, at: time.time(), "revision": revision}
+            await connection.execute(update(invoices).where(invoices.c.id == found.id).values(**values))
+            verb = "pay" if status == "paid" else "void"
+            await record(
+                connection,
+                actor,
+                f"invoice.{verb}",
+                found.id,
+                tenant=found.tenant,
+                before={"status": found.status},
+                after={"status": status, "number": found.number},
+            )
+            return await get_invoice(connection, found.id)
+
+    async def _numbered(
+        self, connection: AsyncConnection, document: Document, prefix: str, now: float
+    ) -> Document:
+        """Count on: a transaction that is undone gives its number back, so there are no gaps."""
+        value = (
+            await connection.execute(
+                insert_into(connection, counters)
+                .values(prefix=prefix, entity=document.entity, value=1)
+                .on_conflict_do_update(
+                    index_elements=[counters.c.prefix],
+                    set_={"value": counters.c.value + 1},
+                    where=counters.c.entity == document.entity,
+                )
+                .returning(counters.c.value)
+            )
+        ).scalar_one_or_none()
+        if value is None:
+            raise _conflict(
+                f"The numbers that begin with {prefix!r} are another entity's; give this one its own."
+            )
+        day = datetime.fromtimestamp(now, UTC).date()
+        due = ""
+        if document.kind == "invoice":
+            days = entity_named(self.config, document.entity).due_days
+            due = (day + timedelta(days=days)).isoformat()
+        return msgspec.structs.replace(
+            document, number=f"{prefix}{value:06d}", issued_on=day.isoformat(), due_on=due
+        )
+
+    async def _insert(
+        self,
+        connection: AsyncConnection,
+        document: Document,
+        start: float,
+        end: float,
+        now: float,
+        revision: int,
+        *,
+        of: str | None = None,
+    ) -> str:
+        made = f"ivc_{self._ids()}"
+        await connection.execute(
+            insert(invoices).values(
+                id=made,
+                tenant=document.tenant,
+                entity=document.entity,
+                kind=document.kind,
+                status="draft",
+                of=of,
+                period_start=start,
+                period_end=end,
+                currency=document.currency,
+                total=document.total,
+                document=encoded(document),
+                created_at=now,
+                revision=revision,
+            )
+        )
+        return made
+
+    async def _issue(
+        self, connection: AsyncConnection, id: str, document: Document, now: float, revision: int
+    ) -> None:
+        raw = encoded(document)
+        await connection.execute(
+            update(invoices)
+            .where(invoices.c.id == id, invoices.c.status == "draft")
+            .values(
+                status="issued",
+                number=document.number,
+                document=raw,
+                hash=digest(raw),
+                issued_at=now,
+                revision=revision,
+            )
+        )
+
+
+async def _invoiced(connection: AsyncConnection, tenant: str, start: float, end: float) -> str | None:
+    """The number of an invoice that has days of a period."""
+    query = select(invoices.c.number).where(
+        invoices.c.tenant == tenant,
+        invoices.c.kind == "invoice",
+        invoices.c.status.in_(("issued", "paid")),
+        invoices.c.period_start < end,
+        invoices.c.period_end > start,
+    )
+    return await connection.scalar(query.limit(1))
+
+
+async def _check_free(connection: AsyncConnection, tenant: str, start: float, end: float) -> None:
+    """No usage is asked for twice."""
+    if (number := await _invoiced(connection, tenant, start, end)) is not None:
+        raise _conflict(f"Days of this period are on invoice {number}; void it first, or take others.")
+
+
+async def _in_state(connection: AsyncConnection, name: str, states: str | tuple[str, ...]) -> Invoice:
+    found = await get_invoice(connection, name)
+    if found.status not in ((states,) if isinstance(states, str) else states):
+        raise _conflict(f"{name} is {found.status}.")
+    return found
+
+
+async def _credited(connection: AsyncConnection, id: str) -> Sequence[Invoice]:
+    rows = await connection.execute(select(invoices.c.id).where(invoices.c.of == id).order_by(invoices.c.id))
+    return [await get_invoice(connection, row.id) for row in rows.all()]
+
+
+def _told(document: Document) -> dict[str, Any]:
+    """For the audit log, whose chain then vouches for the document; it names no person."""
+    return {
+        "number": document.number,
+        "total": document.total,
+        "currency": document.currency,
+        "period": [document.period_start, document.period_end],
+        "hash": digest(encoded(document)),
+    }
+
+
+def _check_period(start: float, end: float) -> None:
+    if start % 86_400 or end % 86_400 or start >= end:
+        raise InvalidRequest("A period begins and ends at midnight in UTC, and has a day at least.")
+
+
+def _conflict(message: str) -> InvalidRequest:
+    return InvalidRequest(message, status=409, code="conflict")

@@ -1,0 +1,22 @@
+"""Text must fit the columns it is kept in: SQLite would take any length, PostgreSQL none beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import String, Table
+
+from gateway.errors import InvalidRequest
+
+
+def check_lengths(table: Table, values: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequest` for a text that is longer than its column, or has a character that cannot be kept."""
+    for name, value in values.items():
+        kind = table.c[name].type
+        if not isinstance(value, str) or not isinstance(kind, String):
+            continue
+        if kind.length is not None and len(value) > kind.length:
+            raise InvalidRequest(f"{name} is longer than {kind.length} characters.", param=name)
+        if not value.isprintable():
+            raise InvalidRequest(f"{name} must be one line of printable text.", param=name)

@@ -1,0 +1,109 @@
+"""An invoice as it is kept: everything that stands on it, so that nothing that changes later changes it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+LineKind = Literal["usage", "adjustment", "fee", "credits", "credit_note"]
+DocumentKind = Literal["invoice", "credit_note"]
+
+
+class Party(Struct, frozen=True, kw_only=True):
+    """The seller or the customer."""
+
+    name: str
+    address: tuple[str, ...] = ()
+    country: str = ""
+    region: str = ""
+    tax_id: str = ""
+    email: str = ""
+
+
+class Quantity(Struct, frozen=True):
+    """How much of something was used."""
+
+    unit: str
+    """`calls`, `input_tokens`, `cached_tokens`, `output_tokens`, `images`, `seconds`, …"""
+    amount: str
+    """A decimal number."""
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One thing that is asked for."""
+
+    kind: LineKind
+    text: str
+    """What it is: a model, or the words of whoever added it."""
+    provider: str = ""
+    quantities: tuple[Quantity, ...] = ()
+    credits: int | None = None
+    """The sum of the charges in the ledger, in 10⁻⁹ credit."""
+    unit_price: str | None = None
+    """In money, for what is not from the ledger: times `quantities[0]`."""
+    amount: int = 0
+    """In minor units."""
+    item: str | None = None
+    """The id of the added line that it is."""
+
+
+class TaxLine(Struct, frozen=True, kw_only=True):
+    """The tax on the whole."""
+
+    name: str
+    percent: str
+    reverse_charge: bool
+    base: int
+    """What it is asked on, without it, in minor units."""
+    amount: int
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """What stands on an invoice or credit note. Amounts are minor units; dates are ISO 8601, in UTC."""
+
+    kind: DocumentKind = "invoice"
+    number: str = ""
+    """Empty until it is issued."""
+    entity: str
+    tenant: str
+    seller: Party
+    customer: Party
+    language: str
+    payment: tuple[str, ...] = ()
+    currency: str
+    credit_price: str
+    rounding: str
+    inclusive: bool
+    period_start: str
+    """The first day."""
+    period_end: str
+    """The last day."""
+    issued_on: str = ""
+    due_on: str = ""
+    of_number: str = ""
+    """Of a credit note: the invoice."""
+    reason: str = ""
+    lines: tuple[Line, ...]
+    net: int
+    tax: TaxLine | None
+    total: int
+    unpriced_calls: int = 0
+    """Successful calls in the period that have no charge: they are not asked for."""
+
+
+def encoded(document: Document) -> bytes:
+    """The bytes that are kept and hashed."""
+    return msgspec.json.encode(document, order="deterministic")
+
+
+def decoded(raw: bytes) -> Document:
+    """The document in bytes that were kept."""
+    return msgspec.json.decode(raw, type=Document)
+
+
+def digest(raw: bytes) -> str:
+    """SHA-256 of the kept bytes, in hexadecimal digits."""
+    return hashlib.sha256(raw).hexdigest()

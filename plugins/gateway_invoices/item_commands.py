@@ -1,0 +1,49 @@
+"""`gateway invoices add`: what the ledger does not know."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, get_args
+
+import click
+
+from gateway_invoices.book import Book
+from gateway_invoices.items import ItemKind, NewItem, add_item
+from gateway_invoices.running import Desk, actor, run
+
+
+class _NumberType(click.ParamType[Any]):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite():
+            self.fail(f"{value!r} is no number; write it as 12.50", param, ctx)
+        return number
+
+
+@click.command()
+@click.argument("tenant")
+@click.argument("text")
+@click.argument("price", type=_NumberType())
+@click.option("--kind", type=click.Choice(get_args(ItemKind)), default="fee", show_default=True)
+@click.option("--quantity", type=_NumberType(), default="1", show_default=True)
+@click.option("--currency", required=True, help="That of the entity which invoices: EUR.")
+@click.option("--reference", required=True, help="The reason, told only once: again, nothing happens.")
+@click.pass_obj
+def add(desk: Desk, tenant: str, text: str, price: Decimal, **more: Any) -> None:
+    """Add a line to the next invoice of TENANT: TEXT, at PRICE each. After `--`, a PRICE below zero takes off."""
+    new = NewItem(text=text, unit_price=price, **more)
+
+    async def work(book: Book) -> bool:
+        known = {entity.currency for entity in book.config.entities.values()}
+        if new.currency not in known:
+            raise click.UsageError(
+                f"No entity invoices in {new.currency!r}, but in {', '.join(sorted(known))}."
+            )
+        return await add_item(book.database, tenant, new, actor=actor())
+
+    click.echo("Added." if run(desk, work) else "Nothing to do: this was done before.")

@@ -1,0 +1,69 @@
+"""What the commands have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import msgspec
+from msgspec import Struct
+
+from gateway.store.audit import Actor
+from gateway.store.migrate import needs_upgrade, upgrade
+from gateway_invoices.book import Book
+from gateway_invoices.exporting import Exporter
+from gateway_invoices.reading import Invoice
+from gateway_invoices.tabular import as_object
+
+T = TypeVar("T")
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Desk(Struct, frozen=True):
+    """What each command gets."""
+
+    book: Book
+    exporter: Exporter
+
+
+def run(desk: Desk, work: Callable[[Book], Awaitable[T]]) -> T:
+    """Run on the database, brought up to date first. Raises `Unavailable`, and what the work raises."""
+    database = desk.book.database
+
+    async def all_of_it() -> T:
+        try:
+            if await needs_upgrade(database, [_MIGRATIONS]):
+                await upgrade(database, [_MIGRATIONS])
+            return await work(desk.book)
+        finally:
+            await database.close()
+
+    return asyncio.run(all_of_it())
+
+
+def actor() -> Actor:
+    """Whoever runs the command."""
+    try:
+        login = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # what it raises depends on the version of Python
+        login = "unknown"
+    return Actor(kind="command", id=login)
+
+
+def told(invoice: Invoice, *, as_json: bool) -> None:
+    """Print an invoice in a line."""
+    shown = as_object(invoice)
+    if as_json:
+        click.echo(msgspec.json.encode(shown))
+        return
+    period = f"{shown['period_start']}…{shown['period_end']}"
+    click.echo(
+        f"{invoice.name}  {invoice.status:<6}  {invoice.tenant}  {period}  {invoice.currency} {shown['total']}"
+    )
+    if invoice.status == "draft" and shown["unpriced_calls"]:
+        click.echo(f"  {shown['unpriced_calls']} calls have no price and are not on it", err=True)

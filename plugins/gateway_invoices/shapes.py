@@ -1,0 +1,84 @@
+"""What the admin API takes and shows of invoices."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.admin.shapes import Body, PageQuery, Query, Shown
+from gateway_invoices.config import Country, Language
+from gateway_invoices.exporting import Format
+
+_Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class InvoiceShown(Shown):
+    """An invoice or credit note. Amounts are decimal text in its currency."""
+
+    id: str
+    number: str | None
+    kind: Literal["invoice", "credit_note"]
+    status: Literal["draft", "issued", "paid", "void"]
+    tenant: str
+    entity: str
+    period_start: date
+    period_end: date
+    issued_on: date | None
+    due_on: date | None
+    currency: str
+    net: str
+    tax: str
+    total: str
+    hash: str | None = Field(description="SHA-256 of the document as it was issued.")
+
+
+class CustomerData(Body):
+    """To whom invoices go."""
+
+    name: _Text
+    address: list[_Text] = Field(min_length=1, max_length=6, description="Lines below the name.")
+    country: Country = Field(description="As ISO 3166 has it: `DE`.")
+    region: str = Field(default="", max_length=10, description="A part of the country for taxes, as `CA`.")
+    tax_id: str = Field(default="", max_length=60)
+    email: str = Field(default="", max_length=200)
+    language: Language = "en"
+
+
+class CustomerShown(CustomerData, Shown):
+    """The same, as it is."""
+
+
+class DownloadQuery(Query):
+    """In which format."""
+
+    format: Format = "pdf"
+
+
+class AllQuery(PageQuery):
+    """Which of all invoices."""
+
+    customer: str | None = Field(default=None, max_length=64, description="The id of a tenant.")
+    status: Literal["draft", "issued", "paid", "void"] | None = None
+
+
+class NewDraft(Body):
+    """For whom, and for which days in UTC."""
+
+    tenant: str = Field(min_length=1, max_length=64)
+    first_day: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
+    last_day: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
+    entity: str | None = Field(default=None, max_length=40)
+
+
+class NewCredit(Body):
+    """What to take back."""
+
+    amount: str | None = Field(
+        default=None,
+        max_length=30,
+        pattern=r"^\d+(\.\d+)?$",
+        description="With the tax; null for all that is left.",
+    )
+    reason: _Text

@@ -1,0 +1,58 @@
+"""Invoices for programs and spreadsheets: CSV by RFC 4180, JSON with money as decimal text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any, Final
+
+import msgspec
+
+from gateway.store.calls import as_cell
+from gateway_invoices.currency import decimal
+from gateway_invoices.document import Document
+from gateway_invoices.reading import Invoice
+
+_COLUMNS: Final = ("number", "line", "kind", "provider", "text", "unit", "quantity", "unit_price", "credits")
+_AFTER: Final = ("amount", "currency")
+
+
+def as_object(invoice: Invoice) -> dict[str, Any]:
+    """An invoice as JSON: amounts are decimal text in its currency, `credits` whole 10⁻⁹ credit."""
+    document = invoice.shown
+    shown: dict[str, Any] = msgspec.to_builtins(document)
+    places = [shown, *shown["lines"], *([shown["tax"]] if shown["tax"] else [])]
+    for place in places:
+        for name in ("net", "total", "amount", "base"):
+            if name in place:
+                place[name] = f"{decimal(place[name], document.currency):f}"
+    return {"id": invoice.id, "status": invoice.status, "hash": invoice.hash, **shown}
+
+
+def as_csv(document: Document) -> str:
+    """A row for each line and unit; the amount stands in the first row of a line. Then net, tax and total."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow((*_COLUMNS, *_AFTER))
+    for place, line in enumerate(document.lines, start=1):
+        amount = f"{decimal(line.amount, document.currency):f}"
+        head = (document.number, place, line.kind, line.provider, line.text)
+        units = [(one.unit, one.amount) for one in line.quantities] or [("", "")]
+        for first, (unit, quantity) in zip((True, *[False] * len(units)), units, strict=False):
+            credits_ = line.credits if first else None
+            after = (line.unit_price, credits_, amount if first else None, document.currency)
+            rows.writerow([as_cell(value) for value in (*head, unit, quantity)] + [*after])
+    sums = [("net", document.net), ("total", document.total)]
+    if document.tax is not None:
+        sums.insert(1, ("tax", document.tax.amount))
+    for name, amount in sums:
+        cells = (
+            document.number,
+            "",
+            name,
+            *[""] * 6,
+            f"{decimal(amount, document.currency):f}",
+            document.currency,
+        )
+        rows.writerow(cells)
+    return text.getvalue()

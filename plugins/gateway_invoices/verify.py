@@ -1,0 +1,113 @@
+"""Proves an invoice: that it is what was issued, that it adds up, and that the ledger says the same."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from gateway_invoices.config import Entity, TaxRate
+from gateway_invoices.currency import decimal
+from gateway_invoices.document import Document, Line, TaxLine, decoded, digest
+from gateway_invoices.reading import Invoice, get_invoice
+from gateway_invoices.totals import total
+from gateway_invoices.usage import used
+
+if TYPE_CHECKING:
+    from gateway.store import Database
+
+
+async def verify(database: Database, name: str) -> list[str]:
+    """What is wrong with an invoice, the worst first; nothing when it is right.
+
+    All is recomputed from what the invoice itself says and the ledger: today's config and prices do not matter.
+    Raises `InvalidRequest` (404), `Unavailable`.
+    """
+    async with database.connect() as connection:
+        invoice = await get_invoice(connection, name)
+        problems = _as_issued(invoice)
+        document = decoded(invoice.document)
+        problems += _sums(document)
+        if invoice.kind == "invoice":
+            usage = await used(connection, invoice.tenant, invoice.period_start, invoice.period_end)
+            problems += _differences(document, usage.lines)
+    return problems
+
+
+def _as_issued(invoice: Invoice) -> list[str]:
+    if invoice.hash is not None and digest(invoice.document) != invoice.hash:
+        return ["it was changed after it was issued: its hash is another"]
+    document = invoice.shown
+    if (document.number or None, document.total) != (invoice.number, invoice.total):
+        return ["its number or total is another than on the document"]
+    return []
+
+
+def _sums(document: Document) -> list[str]:
+    problems: list[str] = []
+    tax = 0 if document.tax is None else document.tax.amount
+    if document.net + tax != document.total:
+        problems.append("net and tax do not come to the total")
+    asked = document.total if document.inclusive and not _reversed(document) else document.net
+    if sum(line.amount for line in document.lines) != asked:
+        problems.append("the lines do not come to the sum")
+    if document.kind == "invoice":
+        sums = total(
+            _entity(document), document.customer, document.lines, date.fromisoformat(document.period_end)
+        )
+        if (sums.lines, sums.net, sums.tax, sums.total) != (
+            document.lines,
+            document.net,
+            document.tax,
+            document.total,
+        ):
+            again = decimal(sums.total, document.currency)
+            problems.append(f"worked out again, it comes to {again} {document.currency}")
+    return problems
+
+
+def _differences(document: Document, lines: tuple[Line, ...]) -> list[str]:
+    """Where ledger and invoice differ, line by line."""
+    asked = {(line.provider, line.text): line for line in document.lines if line.credits is not None}
+    found = {(line.provider, line.text): line for line in lines}
+    problems: list[str] = []
+    for key in sorted(asked.keys() | found.keys()):
+        ours, ledger = asked.get(key), found.get(key)
+        title = "/".join(filter(None, key)) or "repricing"
+        if ours is None or ledger is None:
+            problems.append(f"{title} is {'not on the invoice' if ours is None else 'not in the ledger'}")
+        elif ours.credits != ledger.credits:
+            problems.append(
+                f"{title}: {ours.credits} nano-credits on the invoice, {ledger.credits} in the ledger"
+            )
+        elif ours.quantities != ledger.quantities:
+            problems.append(f"{title}: the ledger has other quantities")
+    return problems
+
+
+def _reversed(document: Document) -> bool:
+    return document.tax is not None and document.tax.reverse_charge
+
+
+def _entity(document: Document) -> Entity:
+    """The rules by which it was made, from the document alone."""
+    tax = document.tax
+    taxes = () if tax is None else (_rate(tax, document.customer.country),)
+    return Entity.model_validate(
+        {
+            "name": document.seller.name,
+            "address": document.seller.address,
+            "country": document.seller.country,
+            "currency": document.currency,
+            "credit_price": document.credit_price,
+            "rounding": document.rounding,
+            "inclusive": document.inclusive,
+            "taxes": taxes,
+        }
+    )
+
+
+def _rate(tax: TaxLine, country: str) -> TaxRate:
+    return TaxRate(
+        country=country, name=tax.name, percent=Decimal(tax.percent), reverse_charge=tax.reverse_charge
+    )

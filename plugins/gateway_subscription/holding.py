@@ -1,0 +1,136 @@
+"""What subscriptions let through, and the usage that comes with them: held when a call opens, spent when it settles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import bindparam, select, update
+
+from gateway.errors import QuotaExceeded
+from gateway.protocols import Prices
+from gateway.store import Add, Guard, Insert, Transition, Write
+from gateway.types import Call, Outcome
+from gateway_subscription.plans import LARGEST, Plans
+from gateway_subscription.rows import Row
+from gateway_subscription.tables import holds, usage
+
+_NEVER_AGAIN: Final = ((b"x-should-retry", b"false"),)
+
+
+def _used_up() -> QuotaExceeded:
+    return QuotaExceeded(
+        "This call may use more than is left of what the subscription includes in this period.",
+        code="subscription_used_up",
+        headers=_NEVER_AGAIN,
+    )
+
+
+BEGIN: Final = Insert(usage, "subscription", "start", "spent", "reserved")
+TAKE: Final = Guard(
+    update(usage)
+    .where(
+        usage.c.subscription == bindparam("whose"),
+        usage.c.start == bindparam("since"),
+        usage.c.spent + usage.c.reserved <= bindparam("room"),
+    )
+    .values(reserved=usage.c.reserved + bindparam("more")),
+    "whose",
+    "since",
+    "room",
+    "more",
+    refusal=_used_up,
+)
+"""Reserve an amount, if `room` (what is included less that amount) is not yet taken."""
+HOLD: Final = Insert(holds, "call", "subscription", "start", "amount", "status")
+END: Final = Transition(holds, "status", leaves="held")
+COUNT: Final = Add(usage)
+"""Values: subscription, start, what is added to spent and to reserved."""
+
+_held = select(holds.c.amount).where(holds.c.call == bindparam("of_call"))
+RELEASE: Final = Guard(
+    update(usage)
+    .where(
+        usage.c.subscription
+        == select(holds.c.subscription).where(holds.c.call == bindparam("call_one")).scalar_subquery(),
+        usage.c.start == select(holds.c.start).where(holds.c.call == bindparam("call_two")).scalar_subquery(),
+    )
+    .values(reserved=usage.c.reserved - _held.scalar_subquery()),
+    "of_call",
+    "call_one",
+    "call_two",
+    refusal=_used_up,
+)
+"""Let go of what is known from its row only. Hangs on END, so there is such a row, and it never refuses."""
+
+
+class Held(NamedTuple):
+    """What was reserved for a call."""
+
+    subscription: str
+    start: int
+    amount: int
+
+
+class Holding:
+    """`gateway.protocols.Billing`: lets through calls of tenants with a subscription, and counts what they use."""
+
+    def __init__(self, plans: Plans, exempt: Collection[str]) -> None:
+        self._plans = plans
+        self._exempt = frozenset(exempt)
+        self._held: dict[str, Held | None] = {}
+        self.by_tenant: Mapping[str, Row] = {}
+        self.prices: Prices
+
+    def plan_of(self, tenant: str) -> str | None:
+        """The plan whose prices hold for a tenant."""
+        row = self.by_tenant.get(tenant)
+        return row.plan if row is not None and row.served else None
+
+    def on_open(self, call: Call) -> Sequence[Write]:
+        """Reserve the estimate, where usage beyond what is included is refused.
+
+        Raises `QuotaExceeded` for a tenant without a subscription.
+        """
+        tenant = call.principal.tenant
+        row = self.by_tenant.get(tenant)
+        if row is None or not row.served:
+            if tenant not in self._exempt:
+                raise QuotaExceeded(
+                    "This needs a subscription, and there is none that is valid.",
+                    code="subscription_required",
+                    headers=_NEVER_AGAIN,
+                )
+            row = None
+        self._held[call.id] = None
+        if row is None or row.included is None or self._plans[row.plan].overage != "refuse":
+            return ()
+        held = Held(row.id, row.period_start, min(self.prices.estimate(call) or 0, LARGEST))
+        self._held[call.id] = held
+        return (
+            Write(BEGIN, (held.subscription, held.start, 0, 0)),
+            Write(TAKE, (held.subscription, held.start, row.included - held.amount, held.amount)),
+            Write(HOLD, (call.id, *held, "held")),
+        )
+
+    def on_settle(self, call: Call, outcome: Outcome) -> Sequence[Write]:
+        """Count the charge, whatever was reserved, and let go of the reservation."""
+        charge = max(0, min(outcome.charge or 0, LARGEST))
+        opened_here = call.id in self._held
+        held = self._held.pop(call.id, None)
+        if held is not None:
+            release = Write(COUNT, (held.subscription, held.start, charge, -held.amount))
+            return (Write(END, ("settled", call.id), (release,)),)
+        writes: list[Write] = []
+        if not opened_here:
+            release = Write(RELEASE, (call.id, call.id, call.id))
+            writes.append(Write(END, ("settled", call.id), (release,)))
+        row = self.by_tenant.get(call.principal.tenant)
+        if charge and row is not None:
+            writes.append(Write(COUNT, (row.id, row.period_start, charge, 0)))
+        return writes
+
+    def finished(self, call: Call, outcome: Outcome) -> None:
+        """Forget the hold of a call that was refused, and so is never settled."""
+        del outcome
+        self._held.pop(call.id, None)

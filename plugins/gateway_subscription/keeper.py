@@ -1,0 +1,89 @@
+"""Renews subscriptions, gives the usage that comes with them as credit, and sweeps away the holds of settled calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import delete, false, select, update
+
+from gateway.errors import GatewayError
+from gateway_subscription.rows import renew_due
+from gateway_subscription.tables import charges, holds
+
+if TYPE_CHECKING:
+    import logging
+
+    from gateway.plugin import Context
+    from gateway_subscription.plans import Plans
+
+_PAUSE: Final = 5.0
+_AT_ONCE: Final = 500
+
+
+class Keeper:
+    """Works every five seconds. Several workers may, for everything is done once whoever does it."""
+
+    def __init__(self, context: Context, plans: Plans, *, log: logging.Logger) -> None:
+        self._context = context
+        self._database = context.database
+        self._plans = plans
+        self._log = log
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._task = asyncio.create_task(self._run(), name="subscription: keeper")
+
+    async def stop(self) -> None:
+        """Stop working."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def work(self) -> None:
+        """Do what is due. Raises `Unavailable`; then it is still due."""
+        await renew_due(self._database, self._plans)
+        await self._grant()
+        await self._sweep()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.work()
+            except GatewayError as error:
+                self._log.warning("subscriptions wait to be renewed: %s", error.message)
+            except Exception:  # noqa: BLE001 - logged; the keeper goes on
+                self._log.exception("keeping subscriptions failed, trying again in %g s", _PAUSE)
+            await asyncio.sleep(_PAUSE)
+
+    async def _grant(self) -> None:
+        """Give credit that ends with its period; its reference keeps it from being given twice."""
+        book = self._context.credits
+        if book is None:
+            return
+        query = select(charges).where(charges.c.granted == false(), charges.c.end > time.time())
+        async with self._database.connect() as connection:
+            rows = (await connection.execute(query.limit(_AT_ONCE))).all()
+        for row in rows:
+            await book.grant(
+                row.tenant,
+                row.included,
+                kind="promotional",
+                reference=f"subscription:{row.id}",
+                expires_at=float(row.end),
+            )
+            done = update(charges).where(charges.c.tenant == row.tenant, charges.c.id == row.id)
+            async with self._database.begin() as connection:
+                await connection.execute(done.values(granted=True))
+
+    async def _sweep(self) -> None:
+        async with self._database.begin() as connection:
+            query = select(holds.c.call).where(holds.c.status == "settled").limit(_AT_ONCE)
+            settled = [*(await connection.execute(query)).scalars()]
+            if settled:
+                await connection.execute(delete(holds).where(holds.c.call.in_(settled)))

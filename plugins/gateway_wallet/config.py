@@ -1,0 +1,57 @@
+"""The settings of `[auth.wallet]`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, field_validator
+
+from gateway.plugin import PluginConfig
+from gateway.secrets import Secret
+
+Method: TypeAlias = Literal["passkey", "siwe", "did-key"]
+
+_SECRET = re.compile(r"(0x)?([0-9a-fA-F]{64}|[0-9a-fA-F]{128})")
+
+
+class WalletConfig(PluginConfig):
+    """Which ways to sign in there are, and how the gateway presents itself to wallets."""
+
+    methods: tuple[Method, ...] = Field(
+        default=("passkey", "siwe", "did-key"),
+        description="Ways to sign in: `passkey` (WebAuthn), `siwe` (Sign-In with Ethereum), `did-key` (for programs). "
+        "DID Connect is there when `app_secret` is set.",
+    )
+    chains: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(1,),
+        min_length=1,
+        description="Ids of the Ethereum chains that may be signed in with; the first is proposed. An account is another "
+        "identity on each.",
+    )
+    app_secret: Secret | None = Field(
+        default=None,
+        description="The Ed25519 key with which the gateway signs for DID Wallets: 64 hex digits, as `openssl rand -hex 32` "
+        "prints them. DID Connect is off without it.",
+    )
+    app_name: str = Field(
+        default="AI gateway",
+        min_length=1,
+        max_length=100,
+        description="The gateway's name, as people see it.",
+    )
+    app_description: str = Field(
+        default="Sign in to the AI gateway.",
+        max_length=300,
+        description="What DID Wallets show below the name.",
+    )
+    app_icon: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", description="URL of a picture that DID Wallets show."
+    )
+
+    @field_validator("app_secret")
+    @classmethod
+    def _is_a_key(cls, secret: Secret | None) -> Secret | None:
+        if secret is not None and not _SECRET.fullmatch(secret.reveal()):
+            raise ValueError("must be 64 hex digits: `openssl rand -hex 32` prints such a key")
+        return secret

@@ -1,0 +1,7 @@
+"""Amazon Bedrock."""
+
+from __future__ import annotations
+
+from gateway_bedrock.plugin import Bedrock
+
+__all__ = ["Bedrock"]

@@ -1,0 +1,1 @@
+"""Fake providers, each speaking its own dialect strictly."""

@@ -1,0 +1,27 @@
+"""The plugin, started on a database of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.plugin import Context
+from gateway.store.migrate import upgrade
+from gateway.testing.fakes import plugin_context
+
+from .support import running
+
+
+@pytest.fixture
+async def context(tmp_path: Path):
+    context = plugin_context(tmp_path)
+    await upgrade(context.database)
+    yield context
+    await context.database.close()
+
+
+@pytest.fixture
+async def plugin(context: Context):
+    async with running(context) as plugin:
+        yield plugin

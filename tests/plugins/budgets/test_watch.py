@@ -1,0 +1,60 @@
+"""Thresholds are told once in each period, whoever looks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, select
+
+from gateway.store import Database
+from gateway.store.migrate import check
+from gateway.types import NANO
+from gateway_budgets.plugin import MIGRATIONS
+from gateway_budgets.rows import change_budget
+from gateway_budgets.tables import alerts, metadata
+
+from .conftest import ACTOR, Till
+
+
+async def noted(till: Till) -> list[tuple[str, int]]:
+    async with till.database.connect() as connection:
+        query = select(alerts.c.budget, alerts.c.threshold).order_by(alerts.c.budget, alerts.c.threshold)
+        return [(row.budget, row.threshold) for row in await connection.execute(query)]
+
+
+async def test_each_threshold_is_told_once(till: Till, caplog: pytest.LogCaptureFixture) -> None:
+    budget = await till.set(10)
+    calls, _ = await till.open(10)
+    await till.settle(*calls[:4])
+    await till.plugin.watch.look()
+    assert await noted(till) == []
+    await till.settle(*calls[4:8])
+    await asyncio.gather(*(till.plugin.watch.look() for _ in range(3)))
+    till.plugin.watch.touch_all()
+    await till.plugin.watch.look()
+    assert await noted(till) == [(budget.id, 50), (budget.id, 80)]
+    assert [record.getMessage() for record in caplog.records if "80 %" in record.getMessage()] == [
+        f"tenant of tenant acme: 80 % of the budget {budget.id} are reached: 8 of 10 credits (month)"
+    ]
+    await change_budget(till.database, "acme", budget.id, amount=8 * NANO, actor=ACTOR)
+    await till.plugin.context.changes.look()
+    await till.plugin.watch.look()
+    assert await noted(till) == [(budget.id, 50), (budget.id, 80), (budget.id, 100)]
+
+
+async def test_the_migration_makes_the_tables(database: Database) -> None:
+    assert await check(database, [MIGRATIONS]) == []
+
+    def ours(_object: Any, name: str | None, kind: str, *_: Any) -> bool:
+        return kind != "table" or name in metadata.tables
+
+    def differences(connection: Connection) -> list[Any]:
+        options: dict[str, Any] = {"compare_type": True, "include_object": ours}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+    async with database.connect() as connection:
+        assert await connection.run_sync(differences) == []

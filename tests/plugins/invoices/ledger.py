@@ -1,0 +1,56 @@
+"""Puts tenants and calls into the ledger."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import insert
+
+from gateway.store import Database
+from gateway.store.audit import Actor
+from gateway.store.tables import model_calls, tenants
+from gateway_invoices.customers import Customer, set_customer
+
+ACTOR = Actor(kind="command", id="test")
+_COUNT = itertools.count(1)
+
+
+def at(day: str) -> float:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+
+
+START, END = at("2026-10-01"), at("2026-11-01")
+NOON = at("2026-10-16") + 43_200
+
+
+async def add_tenant(database: Database, tenant: str = "acme", **customer: Any) -> None:
+    async with database.begin() as connection:
+        await connection.execute(insert(tenants).values(id=tenant, name=tenant, created_at=START))
+    data: dict[str, Any] = {"name": "Acme", "address": ("1 Example Road",), "country": "DE", **customer}
+    await set_customer(database, tenant, Customer(**data), actor=ACTOR)
+
+
+async def add_call(database: Database, when: float = NOON, tenant: str = "acme", **values: Any) -> str:
+    call = f"call_{int(when * 1000):012x}{next(_COUNT):016x}"
+    usual: dict[str, Any] = {
+        "id": call,
+        "request_id": "req_1",
+        "tenant": tenant,
+        "capability": "chat",
+        "dialect": "openai.chat",
+        "model": "gpt-5",
+        "upstream_model": "gpt-5",
+        "provider": "openai",
+        "stream": False,
+        "worker": "test",
+        "received_at": when,
+        "status": "success",
+        "prompt_tokens": 100,
+        "completion_tokens": 10,
+        "charge": 1_000_000_000,
+    }
+    async with database.begin() as connection:
+        await connection.execute(insert(model_calls).values({**usual, **values}))
+    return call
