@@ -85,7 +85,16 @@ def test_limits_of_a_key(deploy: Deploy) -> None:
 
 
 async def test_a_revoked_key_stops_within_a_second_in_every_worker(deploy: Deploy, database: str) -> None:
-    served = deploy(CONFIG.format(database=database), "--workers", "4")
+    # Forty clients at one address are refused here: that is not guessing.
+    config = CONFIG.format(database=database).replace("[gateway]", "[gateway]\nfailures_per_minute = 0")
+    served = deploy(config, "--workers", "4")
+    took = [await seconds_until_refused(served) for _ in range(3)]
+    assert max(took) < 5, "however busy the machine is"
+    assert min(took) < 1, took
+
+
+async def seconds_until_refused(served: Deployment) -> float:
+    """Revoke a key that forty connections use, spread over the workers; the time until none is served."""
     made = served.key()
     ask = request(chat_body(), key=made["key"])
     async with contextlib.AsyncExitStack() as stack:
@@ -102,11 +111,11 @@ async def test_a_revoked_key_stops_within_a_second_in_every_worker(deploy: Deplo
         assert await statuses() == {200}
         await asyncio.to_thread(served.command, "keys", "revoke", made["id"])
         revoked_at = time.monotonic()
-        while 200 in await statuses():
-            assert time.monotonic() - revoked_at < 5, (
-                "a second, but for a machine that is busy with other things"
-            )
+        while 200 in await statuses() and time.monotonic() - revoked_at < 5:
+            pass
+        took = time.monotonic() - revoked_at
         assert await statuses() == {401}
+        return took
 
 
 class Cable:
