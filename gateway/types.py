@@ -224,6 +224,12 @@ class Usage(Struct, frozen=True, kw_only=True):
     """Of text that was spoken, where the provider counts so."""
     searches: int = 0
     """Searches and documents ranked, where the provider counts so."""
+    file_searches: int = 0
+    """Searches in files that the provider keeps."""
+    containers: int = 0
+    """In which the provider ran code of the model's."""
+    batch_percent: int = 0
+    """Taken off because the provider did the work in a batch, when it liked; fees of tools are not made less."""
     estimated: bool = False
     """True when the provider never said and the gateway counted by itself."""
 

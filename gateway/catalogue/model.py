@@ -61,6 +61,8 @@ class Model(Struct, frozen=True, kw_only=True):
     """The month up to which it knows the world, as `2025-01`."""
     retires: date | None = None
     """The day from which the provider refuses it; may be in the past."""
+    batch_percent: int | None = None
+    """What its provider takes off for work in batches; None where that is not known."""
     prices: tuple[Price, ...] = ()
     """Those asked first come first."""
 

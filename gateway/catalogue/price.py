@@ -21,6 +21,11 @@ def half_even(amount: int, parts: int) -> int:
     return whole + (rest * 2 > parts or (rest * 2 == parts and whole & 1))
 
 
+def taken_off(amount: int, usage: Usage) -> int:
+    """What a batch takes off an amount, rounding half to even."""
+    return half_even(amount * min(max(0, usage.batch_percent), 100), 100)
+
+
 class Variant(Struct, frozen=True, kw_only=True):
     """The rate of pictures or films of a kind, in 10⁻⁹ of the currency."""
 
@@ -53,6 +58,10 @@ class Units(Struct, frozen=True, kw_only=True):
     """Per million characters."""
     search: int = 0
     """Per search, or bundle of documents to rank."""
+    file_search: int = 0
+    """Per search in files that the provider keeps."""
+    container: int = 0
+    """Per container in which the provider ran code of the model's."""
     request: int = 0
     """Per call that has a prompt."""
 
@@ -67,6 +76,8 @@ class Units(Struct, frozen=True, kw_only=True):
             "hour",
             "characters",
             "search",
+            "file_search",
+            "container",
             "request",
         ):
             if rate := getattr(self, name):
@@ -81,10 +92,18 @@ class Units(Struct, frozen=True, kw_only=True):
         audio = 0 if self.audio_output is None else usage.audio_completion_tokens
         return max(0, min(usage.reasoning_tokens, usage.completion_tokens - audio))
 
+    def fees(self, usage: Usage) -> int:
+        """What the tools of the provider cost, in 10⁻⁹ of the currency; no batch makes them cheaper."""
+        return (
+            usage.searches * self.search
+            + usage.file_searches * self.file_search
+            + usage.containers * self.container
+        )
+
     def millionths(self, usage: Usage, price: Price) -> int:
         """What is to be added to the cost of all tokens as if they were text, in 10⁻¹⁵ of the currency."""
         seconds = min(max(0.0, usage.seconds), _MOST_SECONDS)
-        more = usage.images * rate_of(self.images, usage, self.image) + usage.searches * self.search
+        more = usage.images * rate_of(self.images, usage, self.image)
         if usage.prompt_tokens:
             more += self.request
         millionths = (
@@ -147,6 +166,10 @@ class Price(Struct, frozen=True, kw_only=True):
         )
         if self.units is not None:
             millionths += self.units.millionths(usage, self)
+        if usage.batch_percent:
+            millionths -= taken_off(millionths, usage)
+        if self.units is not None:
+            millionths += self.units.fees(usage) * MILLION
         return half_even(millionths, MILLION)
 
     def rates(self) -> dict[str, float]:

@@ -15,7 +15,9 @@ from gateway.types import NANO
 
 _TEXT: Final = frozenset({"input", "output", "cached_read", "cached_write"})
 _AUDIO: Final = frozenset({"audio_input", "audio_output"})
-_OTHER: Final = frozenset({"image", "images", "second", "hour", "films", "characters", "search", "request"})
+TOOLS: Final = frozenset({"search", "file_search", "container"})
+"""Fees of tools that run at the provider."""
+_OTHER: Final = frozenset({"image", "images", "second", "hour", "films", "characters", "request"}) | TOOLS
 _FARTHEST: Final = 9
 """Of an exponent: what is larger could take for ever to multiply, what is smaller has too many decimals."""
 _BESIDE: Final = _AUDIO | {"reasoning"}
@@ -31,6 +33,12 @@ class _Text(TypedDict):
     output: int
     cached_read: int
     cached_write: int
+
+
+class _Fees(TypedDict):
+    search: int
+    file_search: int
+    container: int
 
 
 def prices(entry: Any, version: str) -> tuple[Price, ...]:
@@ -142,8 +150,30 @@ def _units(table: Mapping[str, Any]) -> Units | None:
         hour=_rate(table, "second") * HOUR if "second" in table else _rate(table, "hour"),
         films=_variants(table, "films", "second", beside=("second", "hour"), scale=HOUR),
         characters=_rate(table, "characters"),
-        search=_rate(table, "search"),
+        **_fees(table),
         request=_rate(table, "request"),
+    )
+
+
+def with_fees(found: tuple[Price, ...], table: Mapping[str, Any]) -> tuple[Price, ...]:
+    """Add fees of tools to prices that have none of their own. Raises ValueError that begins with the wrong field."""
+    _refuse_unknown_keys(table, TOOLS)
+    fees = _fees(table)
+    return tuple(_with_fees(price, fees) for price in found)
+
+
+def _with_fees(price: Price, fees: _Fees) -> Price:
+    units, long = price.units or Units(), price.long
+    own = units.search or units.file_search or units.container
+    added = price if own else replace(price, units=replace(units, **fees))
+    return added if long is None else replace(added, long=_with_fees(long, fees))
+
+
+def _fees(table: Mapping[str, Any]) -> _Fees:
+    return _Fees(
+        search=_rate(table, "search"),
+        file_search=_rate(table, "file_search"),
+        container=_rate(table, "container"),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 from msgspec import Struct
 
 from gateway.catalogue.model import CAPABILITIES, KINDS
-from gateway.catalogue.rates import prices
+from gateway.catalogue.rates import prices, with_fees
 from gateway.document import did_you_mean
 from gateway.errors import ConfigError
 
@@ -30,6 +30,21 @@ class Page(Struct, frozen=True):
     models: Mapping[str, Mapping[str, Fields]]
     like: str | None = None
     """The provider that sells the same models at the same prices under the same names."""
+
+
+class _Common(Struct, frozen=True):
+    """What a file says of all its models."""
+
+    batch_percent: int | None = None
+    tools: Mapping[str, Any] = {}
+
+    def add(self, fields: Fields) -> Fields:
+        """Say it of one of them: only models that chat have tools."""
+        if self.batch_percent is not None:
+            fields.setdefault("batch_percent", self.batch_percent)
+        if self.tools and fields.get("kind") == "chat" and "prices" in fields:
+            fields["prices"] = with_fees(fields["prices"], self.tools)
+        return fields
 
 
 def read(text: str, where: str) -> Page:
@@ -56,8 +71,9 @@ def read_document(document: dict[str, Any], where: str) -> Page:
     like = document.pop("like", None)
     if like is not None and not isinstance(like, str):
         problems.append(f"{where}: like: expected the name of a provider")
+    common = _common(document, where, problems)
     models = {
-        provider: _models(provider, entries, str(version), where, problems)
+        provider: _models(provider, entries, str(version), common, where, problems)
         for provider, entries in document.items()
     }
     if problems:
@@ -65,8 +81,23 @@ def read_document(document: dict[str, Any], where: str) -> Page:
     return Page(models, like)
 
 
+def _common(document: dict[str, Any], where: str, problems: list[str]) -> _Common:
+    """Take from a file what holds for all of its models that say nothing else."""
+    percent, fees = document.pop("batch_percent", None), document.pop("tools", {})
+    try:
+        if percent is not None:
+            _percent(percent)
+        if not isinstance(fees, dict):
+            raise ValueError("expected a table such as { search = 0.01 }")  # noqa: TRY004, TRY301 - one kind of error for all
+        with_fees((), cast("dict[str, Any]", fees))
+    except ValueError as error:
+        problems.append(f"{where}: batch_percent or tools: {error}")
+        return _Common()
+    return _Common(percent, cast("dict[str, Any]", fees))
+
+
 def _models(
-    provider: str, entries: Any, version: str, where: str, problems: list[str]
+    provider: str, entries: Any, version: str, common: _Common, where: str, problems: list[str]
 ) -> Mapping[str, Fields]:
     if not isinstance(entries, dict):
         problems.append(f'{where}: {provider}: unknown key; models stand in tables, [provider."model"]')
@@ -74,7 +105,7 @@ def _models(
     models: dict[str, Fields] = {}
     for name, entry in cast("dict[str, Any]", entries).items():
         try:
-            models[name] = _fields(entry, version)
+            models[name] = common.add(_fields(entry, version))
         except ValueError as error:
             problems.append(f"{where}: [{provider}] {name!r}: {error}")
     return models
@@ -125,6 +156,12 @@ def _tokens(value: Any) -> int:
     return value
 
 
+def _percent(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:  # noqa: PLR2004 - all of it
+        raise ValueError("expected a whole number of percent, 0 to 100")
+    return value
+
+
 def _day(value: Any) -> date:
     if isinstance(value, datetime) or not isinstance(value, date):
         raise ValueError("expected a date such as 2025-01-31")  # noqa: TRY004 - one kind of error for all entries
@@ -145,5 +182,6 @@ _FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "released": _day,
     "knowledge": _month,
     "retires": _day,
+    "batch_percent": _percent,
 }
 """How each field of an entry is read, beside its price."""

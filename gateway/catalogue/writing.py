@@ -32,6 +32,7 @@ def document_of(models: Iterable[Model], version: str) -> dict[str, Any]:
             "released": model.released,
             "knowledge": model.knowledge,
             "retires": model.retires,
+            "batch_percent": model.batch_percent,
             "price": [_period(price) for price in _in_force(model)] or None,
         }
         listed = {name: value for name, value in fields.items() if value is not None}
@@ -125,7 +126,7 @@ def _rates(price: Price) -> dict[str, Any]:
     for name in ("audio_input", "audio_output", "reasoning"):
         if getattr(units, name) is not None:
             found[name] = _amount(getattr(units, name))
-    for name in ("image", "hour", "characters", "search", "request"):
+    for name in ("image", "hour", "characters", "search", "file_search", "container", "request"):
         if getattr(units, name):
             found[name] = _amount(getattr(units, name))
     if units.images:

@@ -55,7 +55,17 @@ _OUTCOME = (
     "error_message",
 )
 
-_UNITS = ("images", "seconds", "characters", "searches", "audio_prompt_tokens", "audio_completion_tokens")
+_UNITS = (
+    "images",
+    "seconds",
+    "characters",
+    "searches",
+    "file_searches",
+    "containers",
+    "batch_percent",
+    "audio_prompt_tokens",
+    "audio_completion_tokens",
+)
 
 OPEN = Insert(model_calls, *_CALL, "status")
 """The intent: values of `call_values`, then `("processing",)`."""
@@ -173,6 +183,9 @@ def units(usage: Usage) -> str | None:
         or usage.seconds
         or usage.characters
         or usage.searches
+        or usage.file_searches
+        or usage.containers
+        or usage.batch_percent
         or usage.audio_prompt_tokens
         or usage.audio_completion_tokens
     ):

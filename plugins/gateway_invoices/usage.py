@@ -96,7 +96,9 @@ async def _units(
         async for row in rows:
             found: dict[str, Any] = msgspec.json.decode(row.units)
             counts = {
-                name: Decimal(str(count)) for name, count in found.items() if not isinstance(count, str)
+                name: Decimal(str(count))
+                for name, count in found.items()
+                if not isinstance(count, str) and name != "batch_percent"
             }
             yield row.provider, row.model, counts
 

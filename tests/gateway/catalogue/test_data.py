@@ -49,7 +49,7 @@ def test_there_is_something_to_check():
 
 @pytest.mark.parametrize("provider", DATA)
 def test_a_file_holds_the_models_of_its_provider_and_the_day_they_were_seen(provider: str):
-    assert set(DATA[provider]) <= {"version", "like", provider}
+    assert set(DATA[provider]) <= {"version", "like", "batch_percent", "tools", provider}
     date.fromisoformat(DATA[provider]["version"])
 
 

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.catalogue import Price, Units
+from gateway.catalogue import ModelCatalogue, Price, Units
+from gateway.catalogue.lines import lines_of
 from gateway.catalogue.rates import prices
+from gateway.catalogue.reading import read
+from gateway.errors import ConfigError
 from gateway.types import NANO, Usage
 
 
@@ -102,6 +105,53 @@ def test_time_is_priced_to_the_microsecond(seconds: float, rate: int):
         input=0, output=0, cached_read=0, cached_write=0, version="v", units=Units(hour=rate * 1000)
     ).cost(Usage(seconds=seconds))
     assert cost == pytest.approx(seconds * rate * 1000 / 3600, abs=1)
+
+
+def test_a_batch_makes_tokens_cheaper_but_not_the_fees_of_tools():
+    cheap = price(input=10, output=10, search="0.01", file_search="0.0025", container="0.03")
+    used = Usage(prompt_tokens=1_000_000, searches=2, file_searches=4, containers=1, batch_percent=50)
+    assert cheap.cost(used) == (5 * NANO) + 20_000_000 + 10_000_000 + 30_000_000
+    assert [line.what for line in lines_of(cheap, used)] == [
+        "input tokens",
+        "batch, 50 % off",
+        "searches",
+        "searches in files",
+        "containers",
+    ]
+
+
+def test_what_a_file_says_of_all_its_models_holds_where_they_say_nothing_else():
+    text = """
+version = "v"
+batch_percent = 50
+tools = { search = 0.01 }
+[house.talker]
+kind = "chat"
+price = { input = 1, output = 2, long = { above = 9, input = 2, output = 4 } }
+[house.searcher]
+kind = "chat"
+batch_percent = 20
+price = { input = 1, output = 2, search = 0.025 }
+[house.counter]
+kind = "embedding"
+price = { input = 1, output = 0 }
+"""
+    models = ModelCatalogue(read(text, "own.toml")).models("house")
+    assert [model.batch_percent for model in models.values()] == [50, 20, 50]
+    assert [model.prices[0].cost(Usage(searches=1)) for model in models.values()] == [
+        10_000_000,
+        25_000_000,
+        0,
+    ]
+    assert models["talker"].prices[0].cost(Usage(prompt_tokens=10, searches=1)) == 20_000 + 10_000_000
+
+
+@pytest.mark.parametrize(
+    "line", ["batch_percent = 101", "batch_percent = 0.5", "tools = { sand = 1 }", "tools = 3"]
+)
+def test_what_cannot_hold_for_all_models_is_refused(line: str):
+    with pytest.raises(ConfigError, match=r"own\.toml: .*(percent|known are|a table)"):
+        read(f'version = "v"\n{line}\n', "own.toml")
 
 
 def test_sound_never_makes_a_call_cost_less_than_nothing():
