@@ -76,12 +76,18 @@ class Devices:
         about: dict[str, Any] | None = await self._waiting.look(code)
         return None if about is None else Waiting(user_code=f"{code[:4]}-{code[4:]}", **about)
 
-    async def decide(self, user_code: str, *, user: str | None, tenant: str | None = None) -> bool:
-        """Let a program in as a user, acting for a tenant of theirs; refuse it without one. False when nobody waits."""
+    async def decide(
+        self, user_code: str, *, user: str | None, session: str | None = None, tenant: str | None = None
+    ) -> bool:
+        """Let a program in as a user, acting for a tenant of theirs; refuse it without one. False when nobody waits.
+
+        `session` is the one in which the user decides: while the program has not fetched its own, it must not end.
+        """
         code = _plain(user_code)
         if await self._waiting.redeem(code) is None:
             return False
-        await self._decided.issue({"user": user, "tenant": tenant}, seconds=SECONDS, token=code)
+        decision = {"user": user, "session": session, "tenant": tenant}
+        await self._decided.issue(decision, seconds=SECONDS, token=code)
         return True
 
     async def collect(self, device_code: str, *, client: Client) -> SignedIn | NotYet:
@@ -105,10 +111,12 @@ class Devices:
             return "expired_token"
         if decision["user"] is None:
             return "access_denied"
-        return await self._open(decision["user"], decision["tenant"], client)
+        return await self._open(decision["user"], decision["session"], decision["tenant"], client)
 
-    async def _open(self, user: str, tenant: str | None, client: Client) -> SignedIn:
-        signed_in = await self._sessions.sign_in_user(user, method="device", client=client)
+    async def _open(self, user: str, allowed_in: str | None, tenant: str | None, client: Client) -> SignedIn:
+        signed_in = await self._sessions.sign_in_user(
+            user, method="device", client=client, allowed_in=allowed_in
+        )
         session = signed_in.session
         if tenant is None or session.tenant == tenant:
             return signed_in

@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import InvalidRequest, PermissionDenied
 from gateway.store import invitations, memberships, tenants, users
 from gateway.store.audit import Actor, record
 from gateway.store.changes import bump
-from gateway.store.identities import Identity, find_identity, insert_identity
+from gateway.store.identities import REVISION, Identity, find_identity, insert_identity
 from gateway.store.random_ids import new_id
 
 if TYPE_CHECKING:
@@ -39,10 +40,14 @@ async def enter(
 
     Raises `PermissionDenied` when nobody is invited, or the invitation does not hold.
     """
-    async with database.connect() as connection:
-        known = await find_identity(connection, proof.kind, proof.subject)
+    known = await _find(database, proof)
     if known is None:
-        return await _newcomer(database, proof, rules, client=client, invitation=invitation)
+        try:
+            return await _newcomer(database, proof, rules, client=client, invitation=invitation)
+        except IntegrityError:  # meanwhile it became a way of a user who was signed in
+            if (known := await _find(database, proof)) is None:
+                raise
+            return Entry(known.user, known.id, None)
     tenant = None
     if invitation is not None:
         tenant = await accept_invitation(database, known.user, invitation, client=client)
@@ -93,6 +98,11 @@ def printable(text: str | None, longest: int) -> str | None:
     return "".join(filter(str.isprintable, text or "")).strip()[:longest] or None
 
 
+async def _find(database: Database, proof: Proof) -> Identity | None:
+    async with database.connect() as connection:
+        return await find_identity(connection, proof.kind, proof.subject)
+
+
 async def _newcomer(
     database: Database, proof: Proof, rules: Rules, *, client: Client, invitation: str | None
 ) -> Entry:
@@ -109,10 +119,11 @@ async def _newcomer(
             locale=proof.locale,
             revision=await bump(connection, users.REVISION),
         )
-        identity = identity_of(user.id, proof)
-        await insert_identity(connection, identity)
         email = user.email if user.email_verified else None
         tenant, role = await _place(connection, user, email, rules, invitation)
+        await bump(connection, REVISION)
+        identity = identity_of(user.id, proof)
+        await insert_identity(connection, identity)
         await memberships.add_member(connection, tenant, user.id, role, revision=revision)
         await record(
             connection,

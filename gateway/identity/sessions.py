@@ -126,12 +126,24 @@ class Sessions:
         found = await entry.enter(self._database, proof, self.rules, client=client, invitation=invitation)
         return await self._open(found.user, found.identity, found.tenant, method=method, client=client)
 
-    async def sign_in_user(self, user: str, *, method: str, client: Client) -> SignedIn:
+    async def sign_in_user(
+        self, user: str, *, method: str, client: Client, allowed_in: str | None = None
+    ) -> SignedIn:
         """Open a session for a user who has been let in by other means: a one-time link, an approved device.
 
-        Raises `PermissionDenied` when the user is disabled, or gone.
+        `allowed_in` is the session in which the user has approved: the new one comes from where that came from.
+        Raises `PermissionDenied` when the user is disabled, or gone, or that session has ended.
         """
-        return await self._open(user, None, None, method=method, client=client)
+        identity = None
+        if allowed_in is not None:
+            async with self._database.connect() as connection:
+                source = await stored.get_session(connection, allowed_in, user=user)
+            if source is None or source.revoked_at is not None:
+                raise PermissionDenied(
+                    "The session in which this was allowed has ended.", code="session_ended"
+                )
+            identity = source.identity
+        return await self._open(user, identity, None, method=method, client=client)
 
     async def accept_invitation(self, session: str, *, user: str, token: str, client: Client) -> str:
         """Make a signed-in user a member of the tenant that invites, act for it, and return it.
@@ -237,8 +249,12 @@ class Sessions:
         await replace_data(self._database, identity, data)
 
     async def remove_identity(self, user: str, identity: str, *, actor: Actor) -> None:
-        """Take a way to sign in away. Raises `InvalidRequest`: 404, 409 for the last one."""
-        await ways.remove(self._database, user, identity, actor)
+        """Take a way to sign in away, and end the sessions that came from it.
+
+        Raises `InvalidRequest`: 404, 409 for the last one.
+        """
+        for session in await ways.remove(self._database, user, identity, actor):
+            self._known.forget(session)
 
     async def _find(self, token: bytes) -> Known:
         digest = sha256(token).digest()
@@ -259,6 +275,8 @@ class Sessions:
             revision = await bump(connection, stored.REVISION)
             if not await stored.is_enabled(connection, user):
                 raise PermissionDenied("This account is disabled.", code="account_disabled")
+            if identity is not None and not await use_identity(connection, identity, at=now):
+                raise PermissionDenied("This way to sign in has just been removed.", code="identity_removed")
             places = await roles_of(connection, user)
             if not places:
                 raise PermissionDenied("You are not a member of any tenant any more.", code="no_membership")
@@ -278,8 +296,6 @@ class Sessions:
                 agent=entry.printable(client.agent, _MAX_AGENT),
             )
             await stored.insert_session(connection, session, digests, csrf=new_secret(""), revision=revision)
-            if identity is not None:
-                await use_identity(connection, identity, at=now)
             actor = Actor(kind="user", id=user, address=session.address)
             after = {"method": method, "identity": identity}
             await record(connection, actor, "session.open", session.id, tenant=session.tenant, after=after)

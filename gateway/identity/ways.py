@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import InvalidRequest
 from gateway.identity.entry import identity_of
+from gateway.store import sessions
 from gateway.store.audit import Actor, record
+from gateway.store.changes import bump
 from gateway.store.identities import (
+    REVISION,
     Identity,
     count_identities,
     delete_identity,
     find_identity,
     insert_identity,
-    lock_identities,
 )
 
 if TYPE_CHECKING:
@@ -34,20 +37,28 @@ async def add(database: Database, user: str, proof: Proof, actor: Actor) -> Iden
     identity = identity_of(user, proof)
     try:
         async with database.begin() as connection:
+            await bump(connection, REVISION)
             await insert_identity(connection, identity)
             after = {"kind": identity.kind}
             await record(connection, actor, "identity.add", identity.id, tenant="", after=after)
     except IntegrityError as error:
         raise InvalidRequest(
-            "This way to sign in belongs to an account already.", status=409, code="identity_taken"
+            "This way to sign in belongs to an account already. Sign in with it there, and remove it from that account "
+            "before you add it here.",
+            status=409,
+            code="identity_taken",
         ) from error
     return identity
 
 
-async def remove(database: Database, user: str, identity: str, actor: Actor) -> None:
-    """Take an identity away. Raises `InvalidRequest`: 404, 409 for the last one."""
+async def remove(database: Database, user: str, identity: str, actor: Actor) -> list[str]:
+    """Take an identity away, end the sessions that came from it, and return their ids.
+
+    Raises `InvalidRequest`: 404, 409 for the last one.
+    """
     async with database.begin() as connection:
-        await lock_identities(connection, user)
+        revision = await bump(connection, sessions.REVISION)
+        await bump(connection, REVISION)  # of two removals at once, the second sees what the first has left
         removed = await delete_identity(connection, user, identity)
         if removed is None:
             raise InvalidRequest(
@@ -59,3 +70,10 @@ async def remove(database: Database, user: str, identity: str, actor: Actor) -> 
             )
         before = {"kind": removed.kind}
         await record(connection, actor, "identity.remove", identity, tenant="", before=before)
+        ended = await sessions.end_sessions(
+            connection, user, now=time.time(), revision=revision, identity=identity
+        )
+        reason = {"reason": "the way to sign in was removed"}
+        for session, tenant in ended:
+            await record(connection, actor, "session.revoke", session, tenant=tenant, after=reason)
+    return [session for session, _ in ended]

@@ -58,6 +58,7 @@ _CHANGED = (
     "components",
     "credentials",
     "sessions",
+    "identities",
 )
 """In the order in which every transaction that changes several of them counts them up."""
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from msgspec import Struct
 from sqlalchemy import delete, func, insert, select, update
 
-from gateway.store.identity_tables import identities, users
+from gateway.store.identity_tables import identities
 from gateway.store.structs import many, one, struct_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.database import Database
+
+REVISION = "identities"
 
 IdentityKind: TypeAlias = Literal["oidc", "did", "passkey"]
 
@@ -45,11 +47,6 @@ async def list_identities(database: Database, user: str) -> list[Identity]:
         return await many(connection, ordered, Identity)
 
 
-async def lock_identities(connection: AsyncConnection, user: str) -> None:
-    """Let nobody else remove one of the user's identities before this transaction ends."""
-    await connection.execute(select(users.c.id).where(users.c.id == user).with_for_update())
-
-
 async def count_identities(connection: AsyncConnection, user: str) -> int:
     """How many a user has."""
     statement = select(func.count()).select_from(identities).where(identities.c.user == user)
@@ -62,10 +59,10 @@ async def insert_identity(connection: AsyncConnection, identity: Identity) -> No
     await connection.execute(insert(identities).values({name: getattr(identity, name) for name in fields}))
 
 
-async def use_identity(connection: AsyncConnection, identity: str, *, at: float) -> None:
-    """Note that somebody signed in with it."""
+async def use_identity(connection: AsyncConnection, identity: str, *, at: float) -> bool:
+    """Note that somebody signed in with it. False when it has been removed."""
     statement = update(identities).where(identities.c.id == identity)
-    await connection.execute(statement.values(last_used_at=at))
+    return (await connection.execute(statement.values(last_used_at=at))).rowcount == 1
 
 
 async def replace_data(database: Database, identity: str, data: dict[str, Any]) -> None:

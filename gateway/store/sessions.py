@@ -31,7 +31,7 @@ class Session(Struct, frozen=True, kw_only=True):
     tenant: str
     """For whom it acts at present."""
     identity: str | None
-    """The one that it was signed in with; None for a link."""
+    """The one that it came from, of a device that of whoever let it in; None for a link."""
     method: str
     """How it was signed in: link, oidc, passkey, siwe, did-key, did-connect, device."""
     created_at: float
@@ -180,13 +180,19 @@ async def end_sessions(
     revision: int,
     only: str | None = None,
     but: str | None = None,
+    identity: str | None = None,
 ) -> list[tuple[str, str]]:
-    """End the user's sessions, or the one called `only`, or all `but` one. Return id and tenant of those it ended."""
+    """End the user's sessions, or the one called `only`, or all `but` one, or those that came from an identity.
+
+    Return id and tenant of those it ended.
+    """
     statement = update(sessions).where(sessions.c.user == user, sessions.c.revoked_at.is_(None))
     if only is not None:
         statement = statement.where(sessions.c.id == only)
     if but is not None:
         statement = statement.where(sessions.c.id != but)
+    if identity is not None:
+        statement = statement.where(sessions.c.identity == identity)
     ended = statement.values(revoked_at=now, revision=revision).returning(sessions.c.id, sessions.c.tenant)
     return [(row.id, row.tenant) for row in await connection.execute(ended)]
 

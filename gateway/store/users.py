@@ -16,6 +16,8 @@ from gateway.store.identity_tables import users
 from gateway.store.memberships import REVISION as MEMBERSHIPS
 from gateway.store.memberships import keep_owners
 from gateway.store.random_ids import new_id
+from gateway.store.sessions import REVISION as SESSIONS
+from gateway.store.sessions import end_sessions
 from gateway.store.structs import many, one
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ async def rename_user(database: Database, user: str, name: str, *, actor: Actor)
 
 
 async def disable_user(database: Database, user: str, *, disabled: bool, actor: Actor) -> User:
-    """Let a user sign in no more, anywhere, or let them again. For the operator; who is signed in is out at once.
+    """Let a user sign in no more, anywhere, or let them again: their sessions end, and stay ended. For the operator.
 
     Raises `InvalidRequest`: 404, and 409 when a tenant would have no owner left.
     """
@@ -148,6 +150,8 @@ async def disable_user(database: Database, user: str, *, disabled: bool, actor: 
         if disabled == (before.disabled_at is None):
             await write_user(connection, user, revision, disabled_at=time.time() if disabled else None)
         await record(connection, actor, "user.disable" if disabled else "user.enable", user, tenant="")
+        if disabled:
+            await end_sessions(connection, user, now=time.time(), revision=await bump(connection, SESSIONS))
         return await present_user(connection, user)
 
 

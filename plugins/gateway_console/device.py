@@ -93,7 +93,8 @@ async def decide(asked: Asked) -> Response:
     tenant = waiting.tenant or asked.principal.tenant
     if agreed and tenant not in asked.tenants:
         raise PermissionDenied(asked.text("device.no_member", tenant=tenant))
-    if not await devices.decide(code, user=asked.user if agreed else None, tenant=tenant):
+    user, session = (asked.user, asked.principal.session) if agreed else (None, None)
+    if not await devices.decide(code, user=user, session=session, tenant=tenant):
         raise InvalidRequest(asked.text("device.over"), status=410, code="code_over")
     return asked.render("device_done.html", agreed=agreed)
 

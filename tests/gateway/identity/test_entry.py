@@ -83,11 +83,13 @@ async def test_everybody_may_own_a_tenant(database: Database) -> None:
         assert {row.name for row in await connection.execute(select(tenants.c.name))} == {"Ann", "Bob"}
 
 
-async def test_many_first_sign_ins_at_once_make_one_user(database: Database) -> None:
-    async with worker(database) as here, worker(database) as there:
+async def test_many_first_sign_ins_at_once_make_one_user(database: Database, database_url: str) -> None:
+    other = Database(database_url)  # as another process has it
+    async with worker(database) as here, worker(other) as there:
         opened = await asyncio.gather(*(one.sign_in() for one in (here, there) * 3))
         assert len({signed_in.session.user for signed_in in opened}) == 1
         assert len({signed_in.session.id for signed_in in opened}) == 6
+    await other.close()
     async with database.connect() as connection:
         assert len((await connection.execute(select(users))).all()) == 1
         assert len((await connection.execute(select(memberships))).all()) == 1
