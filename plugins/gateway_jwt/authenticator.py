@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.errors import AuthenticationFailed, PermissionDenied, Unavailable
+from gateway_jwt.accounts import Accounts
 from gateway_jwt.claims import Unusable, principal_of, tenant_of
 from gateway_jwt.fetch import FetchFailed
 from gateway_jwt.places import Places
@@ -40,13 +41,14 @@ class _Entry(NamedTuple):
 class Tokens:
     """The authenticator. A token once verified is known by its whole SHA-256 digest until it expires.
 
-    It is verified again when its issuer withdraws a key, and when tenants or roles change.
+    It is verified again when its issuer withdraws a key, and when tenants, roles, users or their identities change.
     """
 
     def __init__(self, name: str, context: Context) -> None:
         self._name = name
         self._rules = context.sessions.rules
         self._places = Places(context.database)
+        self._accounts = Accounts(context)
         self._issuers: Mapping[str, Issuer] = {}
         self._cached: dict[bytes, _Entry] = {}
         self._changes = 0
@@ -56,10 +58,11 @@ class Tokens:
         self._issuers = issuers
 
     def forget(self) -> None:
-        """Verify all tokens again, and look at their tenants again."""
+        """Verify all tokens again, and look at their tenants and accounts again."""
         self._changes += 1
         self._cached = {}
         self._places.forget()
+        self._accounts.forget()
 
     def forget_issuer(self, issuer: str) -> None:
         """Verify the tokens of an issuer again."""
@@ -129,17 +132,29 @@ class Tokens:
             # The tenant that the config names is taken for granted; it may come to be with its first key.
             if place.state != "active" and not (place.state == "unknown" and tenant == config.tenant):
                 raise Unusable(f"The tenant that it acts for is {place.state} here.")  # noqa: TRY301 - as those of the claims
+            account = await self._account(token, issuer)
             return principal_of(
                 issuer.name,
                 config,
                 token.claims,
                 authenticator=self._name,
                 tenant=tenant,
+                account=account,
                 custom=place.roles,
                 operator=tenant == self._rules.operator_tenant,
             )
         except Unusable as error:
             raise PermissionDenied(f"The token is genuine, but cannot be used. {error}") from None
+
+    async def _account(self, token: Token, issuer: Issuer) -> str | None:
+        """The user whom the bearer is here, when they sign in with the same subject. Raises `Unusable`."""
+        subject = token.claims.get("sub")
+        if not isinstance(subject, str):
+            return None
+        account = await self._accounts.find(issuer.config.issuer, subject)
+        if account is not None and not account.active:
+            raise Unusable("The account of its bearer is disabled here.")
+        return None if account is None else account.user
 
     def _keep(self, digest: bytes, entry: _Entry) -> None:
         if len(self._cached) >= _MAX_CACHED:

@@ -70,13 +70,14 @@ def principal_of(
     *,
     authenticator: str,
     tenant: str,
+    account: str | None,
     custom: Mapping[str, frozenset[str]],
     operator: bool,
 ) -> Principal:
     """Make a principal of verified claims.
 
-    `name` is the issuer's, `custom` holds the permissions of the tenant's own roles, `operator` says that the tenant is the
-    operator's. Raises `Unusable`.
+    `name` is the issuer's, `account` the user whom its bearer is here, if any; `custom` holds the permissions of the
+    tenant's own roles, `operator` says that the tenant is the operator's. Raises `Unusable`.
     """
     user = at(claims, config.claims.user)
     if not isinstance(user, str) or not user:
@@ -91,7 +92,7 @@ def principal_of(
         return Principal(
             tenant=tenant,
             authenticator=authenticator,
-            user=f"{name}:{user}",
+            user=account or f"{name}:{user}",
             roles=roles,
             scopes=frozenset(granted),
         )

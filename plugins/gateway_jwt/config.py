@@ -39,7 +39,10 @@ class Claims(PluginConfig):
     tenant: str | None = Field(
         default=None, description="For which tenant its bearer acts. Default: always the issuer's `tenant`."
     )
-    user: str = Field(default="sub", description="Who its bearer is. The ledger shows it as `ISSUER:USER`.")
+    user: str = Field(
+        default="sub",
+        description="Who its bearer is. The ledger shows it as `ISSUER:USER`, or as the user that `sub` belongs to.",
+    )
     roles: str = Field(
         default="roles",
         description="Roles: a list, or one text with spaces in between. Unknown ones are ignored.",

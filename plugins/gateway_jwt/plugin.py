@@ -50,8 +50,8 @@ class Jwt(Plugin[JwtConfig]):
 
     async def startup(self) -> None:
         """Begin to fetch keys, without waiting for them: an issuer that is away keeps nothing from starting."""
-        await self.context.changes.watch("tenants", self._refresh)
-        await self.context.changes.watch("roles", self._refresh)
+        for table in ("tenants", "roles", "users", "identities"):
+            await self.context.changes.watch(table, self._refresh)
         for issuer in self._issuers:
             issuer.keys.start()
 
