@@ -167,6 +167,12 @@ class Identity(_Table):
     session_days: float = Field(
         default=30, gt=0, description="Days after which a session that nobody uses ends."
     )
+    sign_ins_per_minute: int = Field(
+        default=60,
+        ge=0,
+        description="Sign-ins that may be begun from one address in a minute, in each process; more are answered with 429. "
+        "0 for no limit.",
+    )
     public_url: str = Field(
         default="http://localhost:8080",
         pattern=r"^https?://[^/\s]+(/[^\s]*[^/\s])?$",

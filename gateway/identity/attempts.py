@@ -1,4 +1,4 @@
-"""Wrong credentials by the address that they come from: whoever guesses is slowed down, whoever knows is not."""
+"""What is counted by the address that it comes from: wrong credentials, and sign-ins that are begun."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ _SITE_BITS: Final = 64
 """Whoever has one IPv6 address has a network of these."""
 
 
-class Attempts:
-    """Counts failures in a process, per address and minute. Asked only when a credential is unknown or wrong."""
+class Throttle:
+    """Counts in a process, per address and minute. Raises `RateLimited` beyond `per_minute`; 0 never does."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, *, told: str, code: str) -> None:
         self._most = per_minute
-        self._failures: dict[str, tuple[float, int]] = {}
+        self._told = told
+        self._code = code
+        self._counted: dict[str, tuple[float, int]] = {}
 
     def check(self, address: str | None) -> None:
-        """Before any costly look at an unknown credential. Raises `RateLimited` after too many wrong ones."""
-        if self._failures:
-            since, count = self._failures.get(_site(address), (0.0, 0))
+        """Count nothing. Raises `RateLimited` when there was too much already."""
+        if self._counted:
+            since, count = self._counted.get(_site(address), (0.0, 0))
             self._refuse(since, count)
 
-    def failed(self, address: str | None) -> None:
-        """Count a wrong credential. Raises `RateLimited` when it is one too many."""
+    def count(self, address: str | None) -> None:
+        """Count one more. Raises `RateLimited` when it is one too many."""
         if not self._most:
             return
         site, now = _site(address), time.monotonic()
-        since, count = self._failures.pop(site, (now, 0))
+        since, count = self._counted.pop(site, (now, 0))
         if now - since >= _WINDOW:
             since, count = now, 0
-        while len(self._failures) >= _MOST:
-            del self._failures[next(iter(self._failures))]
-        self._failures[site] = (since, count + 1)
+        while len(self._counted) >= _MOST:
+            del self._counted[next(iter(self._counted))]
+        self._counted[site] = (since, count + 1)
         self._refuse(since, count)
 
     def _refuse(self, since: float, count: int) -> None:
@@ -47,10 +49,32 @@ class Attempts:
         if count >= self._most and left > 0:
             seconds = int(left) + 1
             raise RateLimited(
-                f"Too many wrong credentials came from your address. Try again in {seconds} s.",
-                code="too_many_failures",
+                f"{self._told} Try again in {seconds} s.",
+                code=self._code,
                 headers=[(b"retry-after", str(seconds).encode())],
             )
+
+
+class Attempts(Throttle):
+    """Wrong credentials. Asked only when one is unknown or wrong: whoever guesses is slowed down, whoever knows is not."""
+
+    def __init__(self, per_minute: int) -> None:
+        super().__init__(
+            per_minute, told="Too many wrong credentials came from your address.", code="too_many_failures"
+        )
+
+    def failed(self, address: str | None) -> None:
+        """Count a wrong credential. Raises `RateLimited` when it is one too many."""
+        self.count(address)
+
+
+class Beginnings(Throttle):
+    """Sign-ins that are begun, each of which the gateway has to remember for some minutes."""
+
+    def __init__(self, per_minute: int) -> None:
+        super().__init__(
+            per_minute, told="Too many sign-ins were begun from your address.", code="too_many_sign_ins"
+        )
 
 
 def _site(address: str | None) -> str:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.identity.people import Client, SignedIn
-from gateway.store.tickets import Tickets
+from gateway.store.tickets import UNDER_WAY, Tickets
 
 if TYPE_CHECKING:
     from gateway.identity.sessions import Sessions
@@ -58,11 +58,12 @@ class Devices:
     def __init__(self, database: Database, sessions: Sessions) -> None:
         self._sessions = sessions
         self._asking = Tickets(database, "device")
-        self._waiting = Tickets(database, "device-waiting")
+        self._waiting = Tickets(database, "device-waiting", most=UNDER_WAY)
         self._decided = Tickets(database, "device-decided")
 
     async def begin(self, client: Client, *, tenant: str | None = None) -> Codes:
-        """Note that a program asks to be let in."""
+        """Note that a program asks to be let in. Raises `RateLimited`, `Unavailable` when too many do."""
+        self._sessions.begin(client.address)
         code = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
         about = {"tenant": tenant, "address": client.address, "agent": client.agent, "since": time.time()}
         await self._waiting.issue(about, seconds=SECONDS, token=code)

@@ -77,4 +77,5 @@ class Rules(Struct, frozen=True, kw_only=True):
     operator_tenant: str = "default"
     access_minutes: float = 15
     session_days: float = 30
+    sign_ins_per_minute: int = 60
     public_url: str = "http://localhost:8080"

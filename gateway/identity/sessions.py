@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gateway.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
 from gateway.identity import entry, ways
+from gateway.identity.attempts import Beginnings
 from gateway.identity.cookies import Cookies
 from gateway.identity.known import SEEN_SECONDS, Known, KnownSessions, ended
 from gateway.identity.people import SignedIn, Visitor
@@ -52,6 +53,7 @@ class Sessions:
         self._database = database
         self.rules = rules
         self.cookies = Cookies(rules)
+        self._beginnings = Beginnings(rules.sign_ins_per_minute)
         self._known = KnownSessions(database, changes, rules)
         self._entries = self._known.entries
 
@@ -114,6 +116,10 @@ class Sessions:
         except AuthenticationFailed:
             return None
         return Visitor(principal=known.principal, csrf=known.csrf, headers=self.cookies.headers(signed_in))
+
+    def begin(self, address: str | None) -> None:
+        """Count a sign-in that is begun, before anything is stored for it. Raises `RateLimited`."""
+        self._beginnings.count(address)
 
     async def sign_in(
         self, proof: Proof, *, method: str, client: Client, invitation: str | None = None

@@ -6,34 +6,49 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from gateway.errors import Unavailable
 from gateway.store.identity_tables import tickets
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from gateway.store.database import Database
+
+UNDER_WAY: Final = 20_000
+"""How many sign-ins of a kind may be under way at the same time, whoever began them."""
 
 _BYTES = 24
 _SWEEP_SECONDS = 60.0
 
 
 class Tickets:
-    """The tickets of one purpose. Only digests are stored."""
+    """The tickets of one purpose. Only digests are stored, and about `most` at the same time, where that is told."""
 
-    def __init__(self, database: Database, purpose: str) -> None:
+    def __init__(self, database: Database, purpose: str, *, most: int | None = None) -> None:
         self._database = database
         self._purpose = purpose
+        self._most = most
         self._swept = 0.0
 
     async def issue(self, data: Any = None, *, seconds: float, token: str | None = None) -> str:
-        """Store `data` (JSON) under a new token, or under one that the caller made; return the token."""
+        """Store `data` (JSON) under a new token, or under one that the caller made; return the token.
+
+        Raises `Unavailable` when there are `most` already.
+        """
         token = token or secrets.token_urlsafe(_BYTES)
         now = time.time()
         async with self._database.begin() as connection:
             await connection.execute(delete(tickets).where(tickets.c.expires_at <= now))
+            if self._most is not None and await self._full(connection, self._most):
+                raise Unavailable(
+                    "Too many people are signing in at this moment. Try again in a minute.",
+                    headers=[(b"retry-after", b"60")],
+                )
             await connection.execute(
                 insert(tickets).values(
                     purpose=self._purpose, digest=_digest(token), data=data, expires_at=now + seconds
@@ -90,6 +105,10 @@ class Tickets:
             sql = _spend_sql(len(digests), connection.dialect.name)
             done = await connection.exec_driver_sql(sql, tuple(parameters))
             return frozenset(digests[bytes(row.digest)] for row in done)
+
+    async def _full(self, connection: AsyncConnection, most: int) -> bool:
+        some = select(tickets.c.digest).where(tickets.c.purpose == self._purpose).limit(most).subquery()
+        return await connection.scalar(select(func.count()).select_from(some)) == most
 
     def _is(self, token: str) -> tuple[Any, ...]:
         return (

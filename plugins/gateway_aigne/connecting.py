@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
 
-from gateway.errors import InvalidRequest, PermissionDenied, RateLimited
+from gateway.errors import InvalidRequest, PermissionDenied
 from gateway.identity import Actor
-from gateway.identity.attempts import Attempts
 from gateway.store.keys import create_key
-from gateway.store.tickets import Tickets
+from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_aigne.cryptojs import encrypt
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ _SECONDS: Final = 900
 """How long somebody has to grant a key."""
 _FETCH_SECONDS: Final = 120
 """How long the program then has to fetch it."""
-_PER_MINUTE: Final = 30
-"""How often an address may ask."""
 _MAX_AGENT: Final = 200
 _OWN_KEYS: Final = "keys.own"
 
@@ -42,19 +39,14 @@ class Connecting:
 
     def __init__(self, context: Context) -> None:
         self._database = context.database
-        self._tickets = Tickets(context.database, "aigne-connect")
-        self._begun = Attempts(_PER_MINUTE)
+        self._sessions = context.sessions
+        self._tickets = Tickets(context.database, "aigne-connect", most=UNDER_WAY)
         self._granted = Tickets(context.database, "aigne-granted")
 
     async def begin(self, request: Request) -> Response:
-        """Open a session. Raises `RateLimited` for an address that asks too often."""
+        """Open a session. Raises `RateLimited` for an address that asks too often, `Unavailable` when too many do."""
         address = request.client.host if request.client else None
-        try:
-            self._begun.failed(address)
-        except RateLimited as error:
-            raise RateLimited(
-                "Too many keys are asked for from your address. Try again later.", headers=error.headers
-            ) from None
+        self._sessions.begin(address)
         asked = {
             "address": address,
             "agent": request.headers.get("user-agent", "")[:_MAX_AGENT],

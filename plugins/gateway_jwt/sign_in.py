@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, InvalidRequest, PermissionDenied, Unava
 from gateway.identity import Actor
 from gateway.identity.cookies import local_path
 from gateway.identity.people import Client
-from gateway.store.tickets import Tickets
+from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_jwt.code_flow import authorization_url, code_of, new_verifier, proof_of
 from gateway_jwt.fetch import FetchFailed
 from gateway_jwt.pages import HEADERS, failed, leaving
@@ -53,7 +53,7 @@ class OidcSignIn:
         self.start = f"/sign-in/oidc/{issuer.name}"
         self._issuer = issuer
         self._sessions = context.sessions
-        self._tickets = Tickets(context.database, "oidc")
+        self._tickets = Tickets(context.database, "oidc", most=UNDER_WAY)
         self._log = log
         public = context.sessions.rules.public_url
         self._base = urlsplit(public).path
@@ -74,7 +74,7 @@ class OidcSignIn:
         query = request.query_params
         data = {"next": local_path(query.get("next"), _HOME), "invitation": query.get("invitation")}
         try:
-            state, url = await self._begin(data)
+            state, url = await self._begin(request, data)
         except GatewayError as error:
             return self._failed(error)
         return self._with_cookie(RedirectResponse(url, HTTPStatus.SEE_OTHER, headers=HEADERS), state)
@@ -91,15 +91,19 @@ class OidcSignIn:
                 "user": visit.principal.user,
                 "session": visit.principal.session,
             }
-            state, url = await self._begin(data)
+            state, url = await self._begin(request, data)
         except GatewayError as error:
             return self._failed(error)
         response = self._with_cookie(leaving(url, self.title), state)
         response.raw_headers.extend(visit.headers)
         return response
 
-    async def _begin(self, data: dict[str, Any]) -> tuple[str, str]:
-        """Note what is to come back; return the state, and where the browser goes. Raises `Unavailable`."""
+    async def _begin(self, request: Request, data: dict[str, Any]) -> tuple[str, str]:
+        """Note what is to come back; return the state, and where the browser goes.
+
+        Raises `RateLimited`, `Unavailable`.
+        """
+        self._sessions.begin(_client(request).address)
         state, nonce, verifier = new_verifier(), new_verifier(), new_verifier()
         try:
             url = await authorization_url(
@@ -182,7 +186,9 @@ class OidcSignIn:
         return Unavailable(f"{self.title} does not answer as it should. Try again later.")
 
     def _failed(self, error: GatewayError) -> Response:
-        return failed(error.status, error.message, f"{self._base}/sign-in")
+        page = failed(error.status, error.message, f"{self._base}/sign-in")
+        page.raw_headers.extend(error.headers)
+        return page
 
     def _with_cookie(self, response: Response, state: str | None) -> Response:
         age = 0 if state is None else _SECONDS

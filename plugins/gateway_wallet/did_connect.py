@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.errors import AuthenticationFailed, GatewayError, InvalidRequest, PermissionDenied
 from gateway.identity.people import Proof
-from gateway.store.tickets import Tickets
+from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_wallet.abt import App, verified
 from gateway_wallet.compact import LONGEST
 from gateway_wallet.desk import SECONDS, bounded, json_object, text
@@ -55,7 +55,7 @@ class DidConnect:
         if config.app_secret is None:
             raise ValueError("DID Connect needs app_secret")
         self._app = App(config.app_secret.reveal())
-        self._tickets = Tickets(context.database, _WAY)
+        self._tickets = Tickets(context.database, _WAY, most=UNDER_WAY)
         self._answered = Tickets(context.database, f"{_WAY}-answer")
         self._desk = desk
         self._info = {
@@ -77,6 +77,7 @@ class DidConnect:
     async def token(self, request: Request) -> Response:
         """Begin: answer the browser with a token, and the address that the wallet is to open."""
         body = await self._desk.body(request) if request.method == "POST" else {}
+        self._desk.begin(request)
         browser, (name, cookie) = self._desk.bind(_WAY)
         token = await self._tickets.issue(
             {

@@ -16,7 +16,7 @@ from gateway.errors import AuthenticationFailed
 from gateway.identity.people import Proof
 from gateway.sdk.did import PROOF_TYPE
 from gateway.sdk.did_key import ED25519, key_of
-from gateway.store.tickets import Tickets
+from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_wallet.compact import LONGEST, Compact, parse
 from gateway_wallet.desk import SECONDS, optional_text, text
 
@@ -45,7 +45,7 @@ class DidKeys:
     """The routes below `/sign-in/did`."""
 
     def __init__(self, context: Context, desk: Desk) -> None:
-        self._tickets = Tickets(context.database, _WAY)
+        self._tickets = Tickets(context.database, _WAY, most=UNDER_WAY)
         self._desk = desk
         self._minutes = context.sessions.rules.access_minutes
         self.routes: list[BaseRoute] = [
@@ -56,6 +56,7 @@ class DidKeys:
     async def challenge(self, request: Request) -> Response:
         """Answer with what is to be signed, and for whom: `gateway.sdk.did.prove` does it."""
         body = await self._desk.body(request)
+        self._desk.begin(request)
         did = text(body, "did")
         key_of(did)
         user = await self._desk.user(request, body)

@@ -17,7 +17,7 @@ from webauthn.helpers.structs import (
 
 from gateway.errors import AuthenticationFailed, PermissionDenied
 from gateway.identity.people import Proof
-from gateway.store.tickets import Tickets
+from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_wallet.assertions import RelyingParty, challenge_of, id_of
 from gateway_wallet.desk import SECONDS, optional_text
 
@@ -42,7 +42,7 @@ class Passkeys:
 
     def __init__(self, context: Context, desk: Desk, *, name: str) -> None:
         self._sessions = context.sessions
-        self._tickets = Tickets(context.database, _WAY)
+        self._tickets = Tickets(context.database, _WAY, most=UNDER_WAY)
         self._desk = desk
         self._name = name
         self._party = RelyingParty(id=desk.host, origin=desk.origin)
@@ -56,6 +56,7 @@ class Passkeys:
     async def options(self, request: Request) -> Response:
         """Answer with what `navigator.credentials.get` is to be asked, and whether newcomers may make an account."""
         body = await self._desk.body(request)
+        self._desk.begin(request)
         challenge, cookie = await self._challenge({"use": "get"})
         options = generate_authentication_options(
             rp_id=self._party.id,
@@ -86,6 +87,7 @@ class Passkeys:
         With `"add": true` for the account that is signed in; else for a new one, if newcomers may make themselves one.
         """
         body = await self._desk.body(request)
+        self._desk.begin(request)
         user = await self._desk.user(request, body)
         invitation = optional_text(body, "invitation")
         if user is None and not self._may_sign_up(body):

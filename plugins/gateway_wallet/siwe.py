@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from gateway.errors import AuthenticationFailed, InvalidRequest
 from gateway.identity.people import Proof
-from gateway.store.tickets import Tickets
+from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_wallet import ethereum
 from gateway_wallet.desk import SECONDS, optional_text, text
 from gateway_wallet.siwe_message import LONGEST, SiweMessage, parse
@@ -40,7 +40,7 @@ class Ethereum:
     """The routes below `/sign-in/siwe`."""
 
     def __init__(self, context: Context, desk: Desk, config: WalletConfig) -> None:
-        self._tickets = Tickets(context.database, _WAY)
+        self._tickets = Tickets(context.database, _WAY, most=UNDER_WAY)
         self._desk = desk
         self._chains = config.chains
         self.routes: list[BaseRoute] = [
@@ -54,6 +54,7 @@ class Ethereum:
         `chain` is that of the wallet: it is taken when it may be signed in with.
         """
         body = await self._desk.body(request)
+        self._desk.begin(request)
         user = await self._desk.user(request, body)
         address = optional_text(body, "address")
         chain = body["chain"] if body.get("chain") in self._chains else self._chains[0]

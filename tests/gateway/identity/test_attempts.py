@@ -78,6 +78,6 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = Attempts(1)
     for number in range(100):
         attempts.failed(f"192.0.2.{number}")
-    assert len(attempts._failures) == 10
+    assert len(attempts._counted) == 10
     with pytest.raises(RateLimited):
         attempts.check("192.0.2.99")

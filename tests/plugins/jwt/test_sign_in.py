@@ -298,3 +298,11 @@ async def test_nothing_is_added_once_the_session_has_ended(
     await sessions.revoke(me["session"], user=me["user"], actor=Actor(kind="command", id="tests"))
     assert (await browser.back(query)).status_code == 403
     assert await sessions.identity("oidc", f"{issuer.url} mallory") is None
+
+
+async def test_an_address_begins_so_many(browser: Browser):
+    for _ in range(60):
+        await browser.begin()
+    refused = await browser.gateway.get(START)
+    assert (refused.status_code, "retry-after" in refused.headers) == (429, True)
+    assert "Too many sign-ins" in refused.text

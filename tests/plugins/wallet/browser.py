@@ -11,7 +11,10 @@ from gateway import Gateway
 ORIGIN = "https://gateway.example"
 CONFIG: dict[str, Any] = {
     "auth": {"wallet": {"app_secret": "11" * 32, "app_name": "Example", "chains": [1, 10]}},
-    "gateway": {"identity": {"public_url": ORIGIN, "sign_up": "open"}, "failures_per_minute": 0},
+    "gateway": {
+        "identity": {"public_url": ORIGIN, "sign_up": "open", "sign_ins_per_minute": 0},
+        "failures_per_minute": 0,
+    },
 }
 
 
