@@ -168,6 +168,8 @@ class Call(Struct, frozen=True, kw_only=True):
     """The only one that may be asked, where the path names it."""
     own: OwnPath | None = None
     """Where it goes, when that is no endpoint of the gateway's."""
+    batch: bool = False
+    """Whether its provider carries it out in a batch of its own, when it likes and for less."""
 
     @property
     def asks_for(self) -> str | None:

@@ -60,7 +60,9 @@ class FilesAndBatches:
         name = settings.files.provider
         if name is not None:
             remote = Remote(providers.get(name), name, new_id=new_id)
-            keeper = NativeKeeper(remote, database=database, ledger=ledger, pricing=pricing)
+            keeper = NativeKeeper(
+                remote, database=database, ledger=ledger, pricing=pricing, max_line=max_body
+            )
             self._watcher = Watcher(keeper)
             native = NativeEndpoints(
                 keeper,

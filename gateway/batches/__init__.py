@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from gateway.batches.means import Means
 from gateway.batches.runner import Runner
-from gateway.batches.usage import usage_of
 
-__all__ = ["Means", "Runner", "usage_of"]
+__all__ = ["Means", "Runner"]

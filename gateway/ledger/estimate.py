@@ -41,6 +41,8 @@ class Estimator:
             if rates is None:
                 continue
             usage = self._usage(wanted, self._pricing.book.model(catalogue, target.model), rates)
+            if call.batch:
+                usage = self._pricing.in_batch(usage, catalogue, target.model)
             charge = terms.charge(None if price is None else price.cost(usage), usage)
             if charge is not None and (dearest is None or charge > dearest):
                 dearest = charge

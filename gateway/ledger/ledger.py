@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from gateway.billing import OnSettled
 from gateway.errors import ConfigError, Unavailable
 from gateway.ledger.outbox import Outbox
 from gateway.ledger.recovery import Recovery
@@ -24,7 +25,7 @@ from gateway.ledger.rows import (
     outcome_values,
 )
 from gateway.ledger.worker import Worker
-from gateway.protocols import Billing, Sink
+from gateway.protocols import Billing, OnFinished, Sink
 from gateway.store import Database, Unit, Write
 from gateway.store.journal import Journal
 from gateway.store.migrate import needs_upgrade, upgrade
@@ -47,10 +48,11 @@ class Ledger:
         database: Database,
         *,
         durability: Literal["intent", "settle"] = "intent",
-        billing: Sequence[Billing] = (),
+        billing: Sequence[Billing | OnSettled] = (),
         sinks: Sequence[Sink] = (),
     ) -> None:
-        if billing and durability != "intent":
+        self._holding = tuple(each for each in billing if isinstance(each, Billing))
+        if self._holding and durability != "intent":
             raise ConfigError(['gateway.durability: billing needs "intent"'])
         self._database = database
         self._intent = durability == "intent"
@@ -115,11 +117,7 @@ class Ledger:
         """
         if not self._intent:
             return
-        then: tuple[Write, ...] = ()
-        for billing in self._billing:
-            then += tuple(billing.on_open(call))
-        intent = Write(OPEN, (*call_values(call, self._worker), "processing"), then)
-        durable = self._journal.submit((intent,))
+        durable = self._journal.submit((self._intent_of(call),))
         try:
             await durable
         except asyncio.CancelledError:
@@ -128,6 +126,34 @@ class Ledger:
         except Unavailable:
             self._abandon(call, "failed", 503)
             raise
+
+    async def open_abroad(self, calls: Sequence[Call]) -> None:
+        """Open calls that a provider will carry out by itself, all of them or none: any process may `close` them.
+
+        Until they are handed over (`gateway.store.batch_calls`), they are this worker's, and die with it. Raises as `open`
+        does.
+        """
+        if not self._intent:
+            return
+        try:
+            await self._journal.submit(tuple(self._intent_of(call) for call in calls))
+        except (asyncio.CancelledError, Unavailable):
+            for call in calls:
+                self._abandon(call, "failed", 503)
+            raise
+        finally:
+            for billing in self._billing:
+                if isinstance(billing, OnFinished):
+                    for call in calls:
+                        billing.finished(
+                            call, Outcome()
+                        )  # another process may settle it, so nothing is to be kept
+
+    def _intent_of(self, call: Call) -> Write:
+        then: tuple[Write, ...] = ()
+        for billing in self._holding:
+            then += tuple(billing.on_open(call))
+        return Write(OPEN, (*call_values(call, self._worker), "processing"), then)
 
     def _abandon(self, call: Call, status: Literal["cancelled", "failed"], http_status: int) -> None:
         """Settle an intent of which nobody knows whether it was written; if it was not, nothing happens."""
@@ -145,12 +171,18 @@ class Ledger:
         except Exception:
             log.exception("%s: cannot be settled: %r", call.id, outcome)
 
-    def record(self, call: Call, outcome: Outcome) -> asyncio.Future[None]:
-        """Write down a call that was made and has ended elsewhere, as a batch at a provider; once for each id.
+    def close(self, call: Call, outcome: Outcome) -> asyncio.Future[None]:
+        """Write the end of a call down that a provider has carried out by itself; a second time changes nothing.
 
         Returns what `Journal.submit` does. Raises `Unavailable`.
         """
-        return self._journal.submit((self._record(call, outcome),))
+        settlement = self._settle_opened if self._intent else self._record
+        return self._journal.submit((settlement(call, outcome),))
+
+    @property
+    def opens(self) -> bool:
+        """Whether calls are written down before they are made."""
+        return self._intent
 
     def _settle_opened(self, call: Call, outcome: Outcome) -> Write:
         usage, cost = bounded(outcome.usage, outcome.cost)
@@ -174,7 +206,7 @@ class Ledger:
             then += self._billed(billing, call, outcome)
         return tuple(then)
 
-    def _billed(self, billing: Billing, call: Call, outcome: Outcome) -> Sequence[Any]:
+    def _billed(self, billing: Billing | OnSettled, call: Call, outcome: Outcome) -> Sequence[Any]:
         try:
             return billing.on_settle(call, outcome)
         except Exception:

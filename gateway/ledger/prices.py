@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from msgspec.structs import replace
+
 from gateway.catalogue import ModelCatalogue, Price
 from gateway.catalogue.rates import nano
 from gateway.errors import ConfigError, InvalidRequest
@@ -91,6 +93,16 @@ class Pricing:
         prices.sort(key=lambda one: one.version != version)
         return next((one for one in prices if one.cost(usage) == cost), None)
 
+    def of_version(self, catalogue: str, model: str, at: float, version: str | None) -> Price | None:
+        """Return the price in force at `at` that has a version; one of another where the book has none of it."""
+        known = self.book.model(catalogue, model)
+        prices = (
+            [] if known is None else [one for one in known.prices if one.valid_from <= at < one.valid_until]
+        )
+        if self._fallback is not None:
+            prices.append(self._fallback)
+        return next((one for one in prices if one.version == version), prices[0] if prices else None)
+
     def check(self, catalogue: str, model: str, at: float) -> None:
         """Refuse a call whose price is not known, where that is the decision; call it before the provider.
 
@@ -102,6 +114,12 @@ class Pricing:
                 code="model_price_unknown",
                 param="model",
             )
+
+    def in_batch(self, usage: Usage, catalogue: str, model: str) -> Usage:
+        """Note in usage what the provider takes off for work in its batches, where that is known."""
+        known = self.book.model(catalogue, model)
+        percent = None if known is None else known.batch_percent
+        return replace(usage, batch_percent=percent) if percent else usage
 
     def apply(
         self, outcome: Outcome, catalogue: str, at: float, tenant: str, *, plan: str | None = None

@@ -15,14 +15,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, bindparam, delete, exists, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, select, text, update
 
 from gateway.errors import GatewayError, Unavailable
+from gateway.ledger.rows import call_of
 from gateway.ledger.worker import Worker, is_gone
 from gateway.store import Database, Guard, Insert, Write
+from gateway.store.batch_calls import is_abroad
 from gateway.store.journal import Journal
 from gateway.store.tables import model_calls, workers
-from gateway.types import Call, Outcome, Principal
+from gateway.types import Call, Outcome
 
 log = logging.getLogger("gateway.ledger")
 
@@ -107,7 +109,7 @@ class Recovery:
             await self._forget(workers.c.id == worker, workers.c.heartbeat_at == heartbeat)
             log.warning("worker %s is dead: %d calls it left open were settled as failed", worker, settled)
             count += settled
-        orphaned = model_calls.c.worker.not_in(select(workers.c.id))
+        orphaned = and_(model_calls.c.worker.not_in(select(workers.c.id)), ~is_abroad)
         return count + await self._settle_all(
             orphaned, model_calls.c.received_at < time.time() - 2 * self._lease
         )
@@ -176,29 +178,10 @@ class Recovery:
             error_message="The gateway process that ran this call ended before the call did.",
         )
         await asyncio.gather(
-            *(self._journal.submit((self._settlement(_call_of(row), outcome),)) for row in rows)
+            *(self._journal.submit((self._settlement(call_of(row), outcome),)) for row in rows)
         )
 
     async def _forget(self, *which: ColumnElement[bool]) -> None:
         unsettled = exists().where(_OPEN, model_calls.c.worker == workers.c.id)
         async with self._database.begin() as connection:
             await connection.execute(delete(workers).where(*which, ~unsettled))
-
-
-def _call_of(row: Any) -> Call:
-    """The call of a ledger row, as far as it was written down."""
-    return Call(
-        id=row.id,
-        request_id=row.request_id,
-        client_request_id=row.client_request_id,
-        capability=row.capability,
-        dialect=row.dialect,
-        model=row.model,
-        stream=row.stream,
-        shows_usage=False,
-        body=b"",
-        principal=Principal(
-            tenant=row.tenant, authenticator="", user=row.user, key=row.key, key_name=row.key_name
-        ),
-        received_at=row.received_at,
-    )

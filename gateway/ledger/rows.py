@@ -8,7 +8,7 @@ from msgspec.json import encode
 
 from gateway.store import Add, Insert, Transition
 from gateway.store.tables import model_calls, outbox, usage_buckets
-from gateway.types import Call, Outcome, Usage
+from gateway.types import Call, Outcome, Principal, Usage
 
 BUCKET = 900
 """Usage is rolled up by quarters of an hour of the time a call was received."""
@@ -197,3 +197,22 @@ def units(usage: Usage) -> str | None:
     if usage.quality:
         found["quality"] = clean(usage.quality, 40)
     return encode(found).decode()
+
+
+def call_of(row: Any) -> Call:
+    """The call of a ledger row, as far as it was written down."""
+    return Call(
+        id=row.id,
+        request_id=row.request_id,
+        client_request_id=row.client_request_id,
+        capability=row.capability,
+        dialect=row.dialect,
+        model=row.model,
+        stream=row.stream,
+        shows_usage=False,
+        body=b"",
+        principal=Principal(
+            tenant=row.tenant, authenticator="", user=row.user, key=row.key, key_name=row.key_name
+        ),
+        received_at=row.received_at,
+    )

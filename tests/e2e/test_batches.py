@@ -219,6 +219,8 @@ api_key = "{far.key()["key"]}"
         batch = begin(sdk, content)
         with pytest.raises(openai.NotFoundError):
             stranger.batches.retrieve(batch)
+        near.kill()
+        near.start()
         found = ended(sdk, batch)
         assert found.status == "completed"
         assert len(lines_of(sdk, found.output_file_id)) == 20
@@ -230,10 +232,9 @@ api_key = "{far.key()["key"]}"
         assert [file.id for file in sdk.files.list()] == [found.output_file_id]
         assert [other.id for other in sdk.batches.list()] == [batch]
         assert found.usage
-    (call,) = near.calls()
-    assert (call["client_request_id"], call["key"]) == (batch, mine["id"])
-    assert (call["prompt_tokens"], call["completion_tokens"]) == (
-        found.usage.input_tokens,
-        found.usage.output_tokens,
-    )
+    calls = near.calls()
+    assert sorted(call["client_request_id"] for call in calls) == sorted(f"{batch}/id-{n}" for n in range(20))
+    assert {(call["status"], call["key"]) for call in calls} == {("success", mine["id"])}
+    assert sum(call["prompt_tokens"] for call in calls) == found.usage.input_tokens
+    assert sum(call["completion_tokens"] for call in calls) == found.usage.output_tokens
     assert len(far.calls()) == 20

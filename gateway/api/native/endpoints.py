@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/files and …/batch
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +20,8 @@ from gateway.api.lifecycle import Lifecycle
 from gateway.api.native.content import ContentEndpoint
 from gateway.api.native.keeper import Kind, NativeKeeper
 from gateway.api.paging import limit_of, newest_first
-from gateway.errors import PermissionDenied, ProviderError
+from gateway.batches.abroad import Order
+from gateway.errors import ProviderError
 from gateway.identity.keys import check_reach
 from gateway.store.jobs import StoredJob, delete_job, list_jobs
 from gateway.types import Principal
@@ -77,16 +79,20 @@ class NativeEndpoints:
     async def create(self, request: Request) -> Response:
         """Hand a batch on."""
         principal, body = await self._read(request, self._max_body)
-        if principal.models is not None:
-            raise PermissionDenied(
-                "A key that may not use all models cannot begin a batch, for its lines are not seen here.",
-                code="model_not_allowed",
-            )
         asked = read_request(_decode, body)
         check_reach(principal, asked.endpoint)
-        await self._keeper.find(principal.tenant, "file", asked.input_file_id)
-        fields = await self._keeper.remote.ask(principal, "POST", "/batches", body=body)
-        return _json((await self._keeper.keep(principal, "batch", fields)).shown)
+        keeper = self._keeper
+        file = await keeper.find(principal.tenant, "file", asked.input_file_id)
+        order = Order(tenant=principal.tenant, input_file=file.id, created_at=time.time())
+        content = keeper.remote.content(principal, file.upstream_id)
+        calls = await keeper.abroad.open(principal, order, asked.endpoint, content)
+        try:
+            fields = await keeper.remote.ask(principal, "POST", "/batches", body=body)
+            row = await keeper.begin(principal, order, calls, fields)
+        except BaseException as error:
+            keeper.abroad.give_up(calls, error)
+            raise
+        return _json(row.shown)
 
     async def show_file(self, request: Request) -> Response:
         """Describe a file."""

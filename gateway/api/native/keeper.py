@@ -1,23 +1,29 @@
-"""Knows whose files and batches a provider has, and settles what the batches have used."""
+"""Knows whose files and batches a provider has, and sees to it that the calls of the batches are settled."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import logging
 import re
 import time
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
 from gateway.api.native.remote import Remote
-from gateway.batches import usage_of
+from gateway.batches.abroad import Abroad, Order
+from gateway.batches.results import Result, ResultReader
 from gateway.errors import InvalidRequest, ProviderError
 from gateway.ledger import Ledger, Pricing
 from gateway.store import Database
+from gateway.store.batch_calls import hand_over
 from gateway.store.jobs import StoredJob, added, get_job, note_settled, note_shown
 from gateway.store.keys import get_key
-from gateway.types import Call, Capability, Outcome, Principal
+from gateway.types import Call, Principal
 from gateway.wire import WIRES
+
+log = logging.getLogger("gateway.batches")
 
 Kind = Literal["file", "batch"]
 
@@ -26,16 +32,30 @@ ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEPT_SECONDS: Final = 10 * 365 * 86_400.0
 """How long it is remembered whose something is; the provider decides how long there is such a thing."""
+_GONE: Final = 404
+_FILES: Final = ("output_file_id", "error_file_id")
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class NativeKeeper:
     """The files and batches that one provider has for this gateway."""
 
-    def __init__(self, remote: Remote, *, database: Database, ledger: Ledger, pricing: Pricing) -> None:
+    def __init__(
+        self, remote: Remote, *, database: Database, ledger: Ledger, pricing: Pricing, max_line: int
+    ) -> None:
+        """`max_line` is the most bytes of a request in a batch."""
         self.remote = remote
         self.database = database
+        self.abroad = Abroad(
+            database=database,
+            ledger=ledger,
+            pricing=pricing,
+            provider=remote.name,
+            catalogue=remote.catalogue,
+            endpoints={path: WIRES[dialect] for path, dialect in _DIALECTS.items()},
+            max_line=max_line,
+        )
         self._ledger = ledger
-        self._pricing = pricing
 
     async def find(self, tenant: str, kind: Kind, id: str) -> StoredJob:
         """Return what is known of a thing. Raises `InvalidRequest` (404) when the tenant has no such one."""
@@ -47,12 +67,16 @@ class NativeKeeper:
 
     async def keep(self, principal: Principal, kind: Kind, fields: dict[str, Any]) -> StoredJob:
         """Remember whose a thing is that the provider has made. Raises `ProviderError` when it has no usable id."""
+        row = self._row(principal, kind, fields, time.time())
+        await self._ledger.write((added(row),))
+        return row
+
+    def _row(self, principal: Principal, kind: Kind, fields: dict[str, Any], now: float) -> StoredJob:
         upstream_id = fields.get("id")
         if not isinstance(upstream_id, str) or not _ID.fullmatch(upstream_id):
             told = f"The provider '{self.remote.name}' sent a {kind} without a usable id."
             raise ProviderError(told, provider=self.remote.name, code="upstream_malformed")
-        now = time.time()
-        row = StoredJob(
+        return StoredJob(
             tenant=principal.tenant,
             id=upstream_id,
             key=principal.key,
@@ -67,63 +91,65 @@ class NativeKeeper:
             expires_at=now + _KEPT_SECONDS,
             shown=msgspec.json.encode(fields),
         )
-        await self._ledger.write((added(row),))
+
+    async def begin(
+        self, principal: Principal, order: Order, calls: Sequence[Call], fields: dict[str, Any]
+    ) -> StoredJob:
+        """Remember whose a batch is that the provider has begun, with the calls that its lines are."""
+        row = self._row(principal, "batch", {"input_file_id": order.input_file, **fields}, order.created_at)
+        try:
+            await hand_over(self.database, row, [call.id for call in calls])
+        except BaseException:
+            # Nobody would ever ask after it, or pay for it.
+            with contextlib.suppress(ProviderError):
+                await self.remote.ask(principal, "POST", f"/batches/{row.upstream_id}/cancel")
+            raise
         return row
 
     async def note(self, row: StoredJob, fields: dict[str, Any]) -> bytes:
-        """Keep what the provider says now; return it. Once a batch has ended, its files are its tenant's, and it is settled."""
+        """Keep what the provider says now; return it.
+
+        A batch has ended here once its calls are settled: its files are then its tenant's. Until that, it is `finalizing`.
+        """
+        if row.kind == "batch" and fields.get("status") in ENDED and not row.call:
+            try:
+                await self._end(row, fields)
+            except ProviderError as error:
+                log.warning("%s: its results cannot be read, and so not settled: %s", row.id, error.message)
+                fields = {**fields, "status": "finalizing", f"{fields['status']}_at": None}
         shown = msgspec.json.encode(fields)
         if shown != row.shown:
             await note_shown(self.database, row, shown)
-        if row.kind == "batch" and fields.get("status") in ENDED and not row.call:
-            principal = await self._principal(row)
-            for name in ("output_file_id", "error_file_id"):
-                id = fields.get(name)  # noqa: A001 - OpenAI's word
-                if isinstance(id, str):
-                    await self.keep(principal, "file", _file(id, fields))
-            await self._settle(row, principal, fields)
         return shown
 
-    async def _settle(self, row: StoredJob, principal: Principal, fields: dict[str, Any]) -> None:
-        """Write into the ledger what a batch has used, as one call; once, however many processes do it."""
-        now = time.time()
-        said = fields.get("model")
-        model = said if isinstance(said, str) else "unknown"
-        digest = hashlib.sha256(f"{row.provider}\0{row.tenant}\0{row.id}".encode()).hexdigest()
-        number = f"{int(row.created_at * 1000):012x}{digest[:16]}"
-        wire = WIRES.get(_DIALECTS.get(str(fields.get("endpoint")), "openai.chat"))
-        capability: Capability = wire.capability if wire else "chat"
-        call = Call(
-            id=f"call_{number}",
-            request_id=f"req_{number}",
-            client_request_id=row.id,
-            capability=capability,
-            dialect=wire.name if wire else "openai.chat",
-            model=f"{row.provider}/{model}",
-            stream=False,
-            shows_usage=True,
-            body=b"",
-            principal=principal,
-            received_at=row.created_at,
-        )
-        usage = usage_of(fields.get("usage"))
-        outcome = Outcome(
-            status="success" if usage else "failed",
-            provider=row.provider,
-            upstream_model=model,
-            attempts=1,
-            http_status=200,
-            ended_at=now,
-            usage=usage,
-        )
-        if usage is None:
-            outcome.error_code = "usage_unknown"
-            outcome.error_message = (
-                f"The batch ended as '{fields.get('status')}', and its provider told no usage."
-            )
-        self._pricing.apply(outcome, self.remote.catalogue, call.received_at, row.tenant)
-        await self._ledger.record(call, outcome)
-        await note_settled(self.database, row, call.id)
+    async def _end(self, row: StoredJob, fields: dict[str, Any]) -> None:
+        endpoint = str(_decode(row.shown).get("endpoint"))
+        await self.abroad.close(row, endpoint, fields["status"], self._results(row, fields))
+        principal = await self._principal(row)
+        for name in _FILES:
+            id = fields.get(name)  # noqa: A001 - OpenAI's word
+            if isinstance(id, str):
+                await self.keep(principal, "file", _file(id, fields))
+        await note_settled(self.database, row, row.id)
+
+    async def _results(self, row: StoredJob, fields: dict[str, Any]) -> AsyncIterator[Result]:
+        """Read the files that a batch has left. One that is gone has nothing in it."""
+        principal = await self._principal(row)
+        for name in _FILES:
+            id = fields.get(name)  # noqa: A001 - OpenAI's word
+            if not isinstance(id, str) or not _ID.fullmatch(id):
+                continue
+            reader = ResultReader()
+            try:
+                async for piece in self.remote.content(principal, id):
+                    for result in reader.feed(piece):
+                        yield result
+            except ProviderError as error:
+                if error.status != _GONE:
+                    raise
+                log.warning("%s: its file %s is gone: %s", row.id, id, error.message)
+            for result in reader.end():
+                yield result
 
     async def _principal(self, row: StoredJob) -> Principal:
         key = await get_key(self.database, row.tenant, row.key) if row.key else None

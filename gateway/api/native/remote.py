@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -91,17 +91,27 @@ class Remote:
         Raises `ProviderError` for everything but success, with the provider's own words.
         """
         answer = await self.send(principal, method, path, body=body, content_type=content_type)
-        said = await _whole(answer)
-        try:
-            fields = _decode(said)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            fields = None
+        fields = _object(await _whole(answer))
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise self.refused(answer.status, fields)
         if fields is None:
             told = f"The provider '{self.name}' sent something else than a JSON object."
             raise ProviderError(told, provider=self.name, code="upstream_malformed")
         return fields
+
+    async def content(self, principal: Principal, file: str) -> AsyncIterator[bytes]:
+        """Yield what is in a file, as it comes. Raises `ProviderError` for everything but the whole of it."""
+        answer = await self.send(principal, "GET", f"/files/{file}/content")
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise self.refused(answer.status, _object(await _whole(answer)))
+        try:
+            yield answer.body
+            if answer.stream is not None:
+                async for chunk in answer.stream:
+                    yield chunk
+        finally:
+            if answer.close is not None:
+                answer.close()
 
     def refused(self, status: int, fields: dict[str, Any] | None) -> ProviderError:
         """Make the error of what a provider said."""
@@ -121,6 +131,13 @@ class Remote:
             code=text("code"),
             param=text("param"),
         )
+
+
+def _object(said: bytes) -> dict[str, Any] | None:
+    try:
+        return _decode(said)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 async def _whole(answer: Answer) -> bytes:

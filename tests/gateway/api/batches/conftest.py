@@ -14,6 +14,8 @@ from openai.types import Batch
 
 from gateway import Gateway
 
+from .abroad import Provider
+
 Serve = Callable[..., AbstractAsyncContextManager[AsyncOpenAI]]
 
 
@@ -43,6 +45,12 @@ def serve(build: Callable[..., Gateway]) -> Serve:
             )
 
     return start
+
+
+@pytest.fixture
+async def provider() -> AsyncGenerator[Provider]:
+    async with Provider() as server:
+        yield server
 
 
 def request(custom_id: str, text: str, **body: Any) -> dict[str, Any]:
