@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from gateway.plugin import PluginConfig
 from gateway.secrets import Secret
@@ -29,6 +30,11 @@ class WalletConfig(PluginConfig):
         description="Ids of the Ethereum chains that may be signed in with; the first is proposed. An account is another "
         "identity on each.",
     )
+    nodes: dict[int, Secret] = Field(
+        default_factory=dict[int, Secret],
+        description="Addresses of JSON-RPC nodes by the id of their chain, for accounts that are contracts: "
+        '`{ 1 = "https://…" }`. Without one, these cannot sign in on that chain.',
+    )
     app_secret: Secret | None = Field(
         default=None,
         description="The Ed25519 key with which the gateway signs for DID Wallets: 64 hex digits, as `openssl rand -hex 32` "
@@ -49,9 +55,34 @@ class WalletConfig(PluginConfig):
         default=None, pattern=r"^https?://\S+$", description="URL of a picture that DID Wallets show."
     )
 
+    @field_validator("nodes")
+    @classmethod
+    def _reachable(cls, nodes: dict[int, Secret], info: ValidationInfo) -> dict[int, Secret]:
+        for chain, node in nodes.items():
+            if not _is_address(node.reveal()):
+                raise ValueError(f"the node of chain {chain} must be an address such as https://node.example")
+            if chain not in info.data.get("chains", ()):
+                raise ValueError(f"chain {chain} is none of `chains`, so nobody signs in with it")
+        return nodes
+
     @field_validator("app_secret")
     @classmethod
     def _is_a_key(cls, secret: Secret | None) -> Secret | None:
         if secret is not None and not _SECRET.fullmatch(secret.reveal()):
             raise ValueError("must be 64 hex digits: `openssl rand -hex 32` prints such a key")
         return secret
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0
+    except ValueError:
+        return False
+    return (
+        usable
+        and parts.scheme in {"http", "https"}
+        and bool(parts.hostname)
+        and url.isascii()
+        and url.isprintable()
+    )

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from gateway.errors import ConfigError
 from gateway.plugin import Plugin, hookimpl
 from gateway_wallet.config import WalletConfig
+from gateway_wallet.contracts import Contracts, NodeFailed
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -43,6 +44,7 @@ class Wallet(Plugin[WalletConfig]):
 
     def __init__(self, name: str, config: WalletConfig, context: Context) -> None:
         super().__init__(name, config, context)
+        self._contracts = Contracts(context, config.nodes, log=self.log)
         try:
             self._routes = self._make_routes()
         except ImportError as error:
@@ -58,6 +60,14 @@ class Wallet(Plugin[WalletConfig]):
                 "Passkeys need a host name: browsers admit none for %s, which [gateway.identity] public_url names.",
                 host,
             )
+
+    async def check(self) -> None:
+        """Ask each node which chain it is of. Raises `NodeFailed`."""
+        for chain in self.config.nodes:
+            try:
+                await self._contracts.check(chain)
+            except NodeFailed as error:
+                raise NodeFailed(f"the node of chain {chain} in `nodes`: {error}") from None
 
     @hookimpl
     def register_authenticators(self) -> Sequence[Authenticator]:
@@ -94,7 +104,7 @@ class Wallet(Plugin[WalletConfig]):
         if "siwe" in config.methods:
             from gateway_wallet.siwe import Ethereum  # noqa: PLC0415
 
-            routes += Ethereum(self.context, desk, config).routes
+            routes += Ethereum(self.context, desk, config, self._contracts).routes
         if "did-key" in config.methods:
             from gateway_wallet.did_key import DidKeys  # noqa: PLC0415
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from gateway.plugin import Context
     from gateway_wallet.config import WalletConfig
+    from gateway_wallet.contracts import Contracts
     from gateway_wallet.desk import Desk
 
 _WAY: Final = "siwe"
@@ -32,6 +33,9 @@ _SKEW: Final = timedelta(seconds=30)
 """How far the clock of a client that writes its own message may be ahead."""
 
 _ALPHANUMERIC: Final = string.ascii_letters + string.digits
+_LONGEST_SIGNATURE: Final = 10_000
+"""Characters: what contracts take may hold the signatures of several owners."""
+
 _NONCE: Final = 24
 """Characters: 142 bits."""
 
@@ -39,10 +43,11 @@ _NONCE: Final = 24
 class Ethereum:
     """The routes below `/sign-in/siwe`."""
 
-    def __init__(self, context: Context, desk: Desk, config: WalletConfig) -> None:
+    def __init__(self, context: Context, desk: Desk, config: WalletConfig, contracts: Contracts) -> None:
         self._tickets = Tickets(context.database, _WAY, most=UNDER_WAY)
         self._desk = desk
         self._chains = config.chains
+        self._contracts = contracts
         self.routes: list[BaseRoute] = [
             desk.route("/sign-in/siwe/message", self.message, "POST"),
             desk.route("/sign-in/siwe", self.sign_in, "POST"),
@@ -74,7 +79,7 @@ class Ethereum:
         return JSONResponse(answer, headers={"cache-control": "no-store", name: cookie})
 
     async def sign_in(self, request: Request) -> Response:
-        """Open a session for the account that has signed the message."""
+        """Open a session for the account that has signed the message, with a key or as a contract."""
         body = await self._desk.body(request)
         written = text(body, "message", longest=LONGEST)
         try:
@@ -88,20 +93,46 @@ class Ethereum:
                 code="challenge_unknown",
             )
         self._check(message, datetime.now(UTC))
-        try:
-            signer = ethereum.signer_of(written, text(body, "signature"))
-        except ValueError as error:
-            raise AuthenticationFailed(f"'signature': {error}.", code="signature_refused") from None
-        if signer != message.address:
-            raise AuthenticationFailed("Another account has signed this message.", code="signature_refused")
+        await self._check_signature(message, written, text(body, "signature", longest=_LONGEST_SIGNATURE))
+        address = message.address
         proof = Proof(
             kind="did",
-            subject=f"did:pkh:eip155:{message.chain}:{signer}",
-            label=f"{signer[:6]}…{signer[-4:]}",
+            subject=f"did:pkh:eip155:{message.chain}:{address}",
+            label=f"{address[:6]}…{address[-4:]}",
         )
         return await self._desk.finish(
             request, proof, method=_WAY, user=ticket["user"], invitation=ticket["invitation"]
         )
+
+    async def _check_signature(self, message: SiweMessage, written: str, signature: str) -> None:
+        """Refuse what neither the account's key nor its contract has signed.
+
+        Raises `AuthenticationFailed`, and `Unavailable` when the node of the chain does not tell.
+        """
+        try:
+            data = ethereum.signature_bytes(signature)
+        except ValueError as error:
+            raise _refusal(f"'signature': {error}.") from None
+        try:
+            if ethereum.signer_of(written, signature) == message.address:
+                return
+            problem = "Another account has signed this message."
+        except ValueError as error:
+            problem = f"'signature': {error}."
+        if ethereum.is_before_deployment(signature):
+            raise _refusal(
+                "This account's contract is not on its chain yet (EIP-6492): make a first transaction with it, then sign in."
+            )
+        if message.chain not in self._contracts:
+            raise _refusal(
+                f"{problem} Accounts that are contracts cannot sign in: the gateway has no node of chain {message.chain}, "
+                "which its operator can name in `nodes` of [auth.wallet]."
+            )
+        digest = ethereum.digest_of(written)
+        if not await self._contracts.accepts(message.chain, message.address, digest, data):
+            raise _refusal(
+                f"{problem} Nor is the account a contract on chain {message.chain} that accepts the signature."
+            )
 
     def _written(self, answer: Mapping[str, Any], address: str) -> str:
         now = datetime.now(UTC).replace(microsecond=0)
@@ -129,6 +160,10 @@ class Ethereum:
             problem = "it is not valid yet"
         if problem is not None:
             raise AuthenticationFailed(f"This message is refused: {problem}.", code="message_refused")
+
+
+def _refusal(problem: str) -> AuthenticationFailed:
+    return AuthenticationFailed(problem, code="signature_refused")
 
 
 def _checksummed(address: str) -> str:
