@@ -11,6 +11,7 @@ from gateway.types import (
     Attempt,
     Call,
     Capability,
+    CredentialKind,
     Dialect,
     HeldCredential,
     JobRequest,
@@ -153,18 +154,19 @@ class UsesVault(Protocol):
 
     name: str
     takes_vault: bool
-    has_credentials: bool
-    """Whether it has one for tenants without their own, from the config or the vault."""
+    has_credentials: bool  # for tenants without their own
+    credential_kinds: Sequence[CredentialKind]
 
     def use_credentials(self, held: Sequence[HeldCredential], report: ReportCredential) -> None:
         """Use these from now on, besides those of the config; of a tenant's own, only that tenant's calls."""
         ...
 
-    async def try_secret(self, secret: str) -> bool:
-        """Show the service a secret; False where it has nothing to show it to.
+    def credential_hint(self, kind: str, fields: Mapping[str, str]) -> str:
+        """Return the text by which people know one, to be masked. Raises `ConfigError` when it is none."""
+        ...
 
-        Raises `ProviderError`, without the secret in it, when the service does not take it or cannot be asked.
-        """
+    async def try_credential(self, kind: str, fields: Mapping[str, str]) -> bool:
+        """Show the service one; False where it has nothing to ask. Raises `ProviderError` when it is not taken."""
         ...
 
 

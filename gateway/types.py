@@ -282,13 +282,32 @@ class Answer:
         """The way back to the provider, where the client may go on talking; each chunk of `stream` is a message."""
 
 
+class CredentialField(Struct, frozen=True, kw_only=True):
+    """One of the texts that make up a credential."""
+
+    name: str
+    """As the setting of the provider that it stands for."""
+    description: str
+    required: bool
+    secret: bool
+    """Whether it must never be shown, nor given as an argument of a command."""
+
+
+class CredentialKind(Struct, frozen=True, kw_only=True):
+    """A kind of credential that a provider takes: one text, as an API key, or several that belong together."""
+
+    name: str
+    fields: tuple[CredentialField, ...]
+
+
 class HeldCredential(Struct, frozen=True, kw_only=True):
     """A credential of the vault, as the provider that uses it gets it."""
 
     tenant: str
     """Whose it is; '' for the operator's."""
     id: str
-    secret: str | None
+    kind: str
+    fields: Mapping[str, str] | None
     """None where it cannot be opened."""
     weight: int
     enabled: bool

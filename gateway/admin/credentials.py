@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace as changed
 from pydantic import Field
@@ -16,7 +16,7 @@ from gateway.admin.endpoint import Endpoint
 from gateway.admin.paging import after, page
 from gateway.admin.request import AdminRequest
 from gateway.admin.shapes import Body, Page, PageQuery, Query, Shown, moment
-from gateway.errors import PermissionDenied
+from gateway.errors import InvalidRequest, PermissionDenied
 from gateway.protocols import UsesVault
 from gateway.store.credentials import (
     OPERATOR,
@@ -27,10 +27,18 @@ from gateway.store.credentials import (
     remove_credential,
 )
 from gateway.vault import credentials as vault
+from gateway.vault.given import API_KEY, LONGEST_FIELD, Given, read_given
 from gateway.vault.providers import provider_of
 from gateway.vault.throttle import throttle
 
-_CHECK: Final = "Make a real call with the secret first, and refuse what the provider refuses."
+_CHECK: Final = "Make a real call with it first, and refuse what the provider refuses."
+_KEY: Final = "An API key. For credentials of several parts give `fields` instead."
+_FIELDS: Final = (
+    "The parts of a credential by their names, which `/providers` tells; JSON, as the key of a service account, "
+    "as an object or a text."
+)
+
+Fields: TypeAlias = dict[str, str | dict[str, Any]]
 
 
 class CredentialFilters(PageQuery):
@@ -44,7 +52,16 @@ class NewCredential(Body):
 
     provider: str = Field(max_length=100, description="By its name in the config; see `/providers`.")
     name: str = Field(default="default", max_length=vault.LONGEST_NAME)
-    secret: str = Field(min_length=1, max_length=vault.LONGEST_SECRET, json_schema_extra={"writeOnly": True})
+    secret: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_FIELD,
+        description=_KEY,
+        json_schema_extra={"writeOnly": True},
+    )
+    fields: Fields | None = Field(
+        default=None, description=_FIELDS, max_length=20, json_schema_extra={"writeOnly": True}
+    )
     weight: int = Field(default=1, ge=1, le=vault.MOST_WEIGHT, description="Its share of the calls.")
     check: bool = Field(default=True, description=_CHECK)
 
@@ -56,8 +73,14 @@ class CredentialChange(Body):
     secret: str | None = Field(
         default=None,
         min_length=1,
-        max_length=vault.LONGEST_SECRET,
-        description="Takes the place of the one before.",
+        max_length=LONGEST_FIELD,
+        description="An API key that takes the place of the credential before.",
+        json_schema_extra={"writeOnly": True},
+    )
+    fields: Fields | None = Field(
+        default=None,
+        description="The same for one of several parts: all of them.",
+        max_length=20,
         json_schema_extra={"writeOnly": True},
     )
     weight: int | None = Field(default=None, ge=1, le=vault.MOST_WEIGHT)
@@ -70,8 +93,11 @@ class CredentialShown(Shown):
 
     id: str
     provider: str
+    kind: str = Field(description="`api_key`, or as `/providers` tells.")
     name: str
-    hint: str = Field(description="The first and last characters of the secret.")
+    hint: str = Field(
+        description="The first and last characters of the secret, or of the part by which it is known."
+    )
     weight: int
     enabled: bool
     state: str = Field(description="untried, working, failing (the provider refused it last) or disabled.")
@@ -112,15 +138,16 @@ def credentials_at(path: str, read: str, manage: str, tenant_of: Callable[[Any],
     async def create(request: AdminRequest[Query, NewCredential]) -> CredentialShown:
         body, services = request.body, request.services
         provider = provider_of(services.providers, body.provider)
+        given = _given(provider, body.secret, body.fields)
         services.vault.current()  # without a key nothing is tried
         new = vault.NewCredential(
             tenant=tenant_of(request),
             provider=body.provider,
             name=body.name,
-            secret=body.secret.strip(),
+            given=given,
             weight=body.weight,
         )
-        tried = await _tried(request, provider, new.secret) if body.check else None
+        tried = await _tried(request, provider, given) if body.check else None
         row = await vault.add(request.database, services.vault, new, actor=request.actor, tried=tried)
         return _shown(row)
 
@@ -129,7 +156,7 @@ def credentials_at(path: str, read: str, manage: str, tenant_of: Callable[[Any],
         named = body.model_fields_set & {"name", "weight", "enabled"}
         values = {name: value for name in named if (value := getattr(body, name)) is not None}
         row = await _found(request)
-        if body.secret is None:
+        if body.secret is None and body.fields is None:
             row = await change_credential(
                 request.database,
                 row.id,
@@ -139,15 +166,16 @@ def credentials_at(path: str, read: str, manage: str, tenant_of: Callable[[Any],
                 **values,
             )
             return _shown(row)
-        provider, secret = provider_of(request.services.providers, row.provider), body.secret.strip()
+        provider = provider_of(request.services.providers, row.provider)
+        given = _given(provider, body.secret, body.fields)
         row = await vault.replace(
             request.database,
             request.services.vault,
             changed(row, **values),
-            secret,
+            given,
             actor=request.actor,
             expected=request.expected,
-            tried=await _tried(request, provider, secret) if body.check else None,
+            tried=await _tried(request, provider, given) if body.check else None,
         )
         return _shown(row)
 
@@ -170,9 +198,9 @@ def credentials_at(path: str, read: str, manage: str, tenant_of: Callable[[Any],
     async def _found(request: AdminRequest[Any, Any]) -> StoredCredential:
         return await get_credential(request.database, request.path["id"], tenant=tenant_of(request))
 
-    async def _tried(request: AdminRequest[Any, Any], provider: UsesVault, secret: str) -> vault.Tried:
+    async def _tried(request: AdminRequest[Any, Any], provider: UsesVault, given: Given) -> vault.Tried:
         await throttle(request.database, tenant_of(request))
-        return await vault.require(provider, secret)
+        return await vault.require(provider, given)
 
     one = path + "/{id}"
     whose = "the tenant's own" if path == "/credentials" else "the operator's"
@@ -229,10 +257,19 @@ def credentials_at(path: str, read: str, manage: str, tenant_of: Callable[[Any],
     )
 
 
+def _given(provider: UsesVault, secret: str | None, fields: Fields | None) -> Given:
+    if (secret is None) == (fields is None):
+        raise InvalidRequest(
+            "Give the credential either as `secret` or as `fields`.", status=422, param="secret"
+        )
+    return read_given(provider, {API_KEY: secret} if fields is None else fields)
+
+
 def _shown(row: StoredCredential) -> CredentialShown:
     return CredentialShown(
         id=row.id,
         provider=row.provider,
+        kind=row.kind,
         name=row.name,
         hint=row.hint,
         weight=row.weight,

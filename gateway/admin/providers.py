@@ -20,12 +20,29 @@ from gateway.store.credentials import (
 )
 
 
+class FieldShown(Shown):
+    """A part of a credential."""
+
+    name: str
+    description: str
+    required: bool
+    secret: bool
+
+
+class KindShown(Shown):
+    """A kind of credential that a provider takes."""
+
+    name: str
+    fields: list[FieldShown]
+
+
 class ProviderShown(Shown):
     """A provider that the tenant may use."""
 
     name: str = Field(description="As models name it: `NAME/model`.")
     models: int = Field(description="How many are listed.")
     takes_credentials: bool = Field(description="Whether the tenant may bring credentials of its own.")
+    credential_kinds: list[KindShown] = Field(description="What it takes as a credential.")
     credentials: dict[str, int] = Field(description="How many of its own are in each state.")
 
 
@@ -47,6 +64,7 @@ class GatewayProviderShown(Shown):
     reason: str = Field(description="Why it waits or is skipped; else empty.")
     models: int = Field(description="How many are listed.")
     takes_credentials: bool = Field(description="Whether it takes credentials from the vault.")
+    credential_kinds: list[KindShown] = Field(description="What it takes as a credential.")
     credentials: dict[str, int] = Field(description="How many of the operator's are in each state.")
     tenants: int = Field(description="How many tenants have credentials of their own.")
 
@@ -67,6 +85,7 @@ async def list_own(request: AdminRequest[Query, None]) -> ProvidersShown:
             name=name,
             models=_models(request, provider),
             takes_credentials=_takes(provider),
+            credential_kinds=_kinds(provider),
             credentials=_states(row for row in rows if row.provider == name),
         )
         for name, provider in sorted(request.services.providers.items())
@@ -95,6 +114,7 @@ async def list_all(request: AdminRequest[Query, None]) -> GatewayProvidersShown:
                 reason="It has no credential that all may use." if waits else info.reason,
                 models=0 if provider is None else _models(request, provider),
                 takes_credentials=provider is not None and _takes(provider),
+                credential_kinds=[] if provider is None else _kinds(provider),
                 credentials=_states(row for row in of_it if row.tenant == OPERATOR),
                 tenants=len({row.tenant for row in of_it} - {OPERATOR}),
             )
@@ -108,6 +128,25 @@ def _models(request: AdminRequest[Query, None], provider: Provider) -> int:
 
 def _takes(provider: Provider) -> bool:
     return isinstance(provider, UsesVault) and provider.takes_vault
+
+
+def _kinds(provider: Provider) -> list[KindShown]:
+    kinds = provider.credential_kinds if isinstance(provider, UsesVault) else ()
+    return [
+        KindShown(
+            name=kind.name,
+            fields=[
+                FieldShown(
+                    name=field.name,
+                    description=field.description,
+                    required=field.required,
+                    secret=field.secret,
+                )
+                for field in kind.fields
+            ],
+        )
+        for kind in kinds
+    ]
 
 
 def _states(rows: Iterable[StoredCredential]) -> dict[str, int]:

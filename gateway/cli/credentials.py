@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.cli.credential_fields import ask_fields
 from gateway.cli.credentials_view import print_table, record, show
 from gateway.cli.options import config_of, json_option
 from gateway.cli.vault import opened_vault
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from gateway.store.credentials import StoredCredential
 
 _ID = click.argument("credential", metavar="ID")
+_KIND = click.option(
+    "--kind",
+    help="Which kind of credential it is, where the provider takes several and the fields do not tell.",
+)
+_FIELD = click.option(
+    "--field", "fields", metavar="NAME=VALUE", multiple=True, help="A part of it that is no secret, as an id."
+)
 _CHECK = click.option(
     "--check/--no-check",
     "checked",
@@ -39,15 +46,30 @@ def credentials() -> None:
 @click.option("--name", default="default", show_default=True, help="What it is called in lists.")
 @click.option("--tenant", default="", help="Whose it is. Default: the operator's, which all tenants use.")
 @click.option("--weight", default=1, show_default=True, help="Its share of the calls, 1 to 100.")
+@_KIND
+@_FIELD
 @_CHECK
 @json_option
 @click.pass_context
-def add(
-    ctx: click.Context, provider: str, name: str, tenant: str, weight: int, checked: bool, as_json: bool
+def add(  # noqa: PLR0913 - one for each option
+    ctx: click.Context,
+    provider: str,
+    *,
+    name: str,
+    tenant: str,
+    weight: int,
+    kind: str | None,
+    fields: tuple[str, ...],
+    checked: bool,
+    as_json: bool,
 ) -> None:
-    """Seal a secret for PROVIDER, the name of a table in plugins.toml. It is asked for, or read from standard input."""
+    """Seal a credential for PROVIDER, the name of a table in plugins.toml.
+
+    Secrets are asked for, or read from standard input: one secret as it is, several as a JSON object by their names.
+    """
     from gateway.store.tenants import get_tenant
     from gateway.vault.credentials import NewCredential, add, require
+    from gateway.vault.given import read_given
     from gateway.vault.providers import provider_of
 
     async def work(database: Database) -> StoredCredential:
@@ -55,12 +77,11 @@ def add(
         vault.current()  # without a key nothing is asked for
         if tenant:
             await get_tenant(database, tenant)
-        new = NewCredential(
-            tenant=tenant, provider=provider, name=name, secret=_secret(provider), weight=weight
-        )
         async with _providers(ctx, database) as providers:
             service = provider_of(providers, provider)
-            tried = await require(service, new.secret) if checked else None
+            given = read_given(service, ask_fields(service, kind, fields))
+            tried = await require(service, given) if checked else None
+        new = NewCredential(tenant=tenant, provider=provider, name=name, given=given, weight=weight)
         return await add(database, vault, new, actor=command_actor(), tried=tried)
 
     show(on_database(ctx, work), "Added", as_json=as_json)
@@ -125,21 +146,32 @@ def check(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
 
 @credentials.command()
 @_ID
+@_KIND
+@_FIELD
 @_CHECK
 @json_option
 @click.pass_context
-def replace(ctx: click.Context, credential: str, checked: bool, as_json: bool) -> None:
-    """Put another secret in its place. It is asked for, or read from standard input."""
+def replace(
+    ctx: click.Context,
+    credential: str,
+    kind: str | None,
+    fields: tuple[str, ...],
+    checked: bool,
+    as_json: bool,
+) -> None:
+    """Put another credential in its place, given as with `add`."""
     from gateway.vault.credentials import replace, require
+    from gateway.vault.given import read_given
     from gateway.vault.providers import provider_of
 
     async def work(database: Database) -> StoredCredential:
         vault = await opened_vault(ctx)
         row = await _find(database, credential)
-        secret = _secret(row.provider)
         async with _providers(ctx, database) as providers:
-            tried = await require(provider_of(providers, row.provider), secret) if checked else None
-        return await replace(database, vault, row, secret, actor=command_actor(), tried=tried)
+            service = provider_of(providers, row.provider)
+            given = read_given(service, ask_fields(service, kind, fields))
+            tried = await require(service, given) if checked else None
+        return await replace(database, vault, row, given, actor=command_actor(), tried=tried)
 
     show(on_database(ctx, work), "Replaced", as_json=as_json)
 
@@ -196,13 +228,6 @@ def _change(ctx: click.Context, credential: str, what: str, **values: Any) -> No
     show(on_database(ctx, work), what, as_json=False)
 
 
-def _secret(provider: str) -> str:
-    """Ask for a secret, or read it from a pipe: as an argument it would be seen by others, and remembered."""
-    if sys.stdin.isatty():
-        return click.prompt(f"Secret for {provider}", hide_input=True).strip()
-    return sys.stdin.read().strip()
-
-
 async def _find(database: Database, reference: str) -> StoredCredential:
     from gateway.errors import InvalidRequest
     from gateway.store.credentials import all_credentials
@@ -220,15 +245,17 @@ async def _find(database: Database, reference: str) -> StoredCredential:
 @asynccontextmanager
 async def _providers(ctx: click.Context, database: Database) -> AsyncGenerator[Mapping[str, Provider]]:
     """Build the providers of the config in use, and nothing else of what serving needs."""
-    from gateway.config import proxies_from_environment
+    from gateway.parts import client_of
     from gateway.plugin import Context
     from gateway.registry import Registry
-    from gateway.upstream import Client
 
-    client = Client(proxies=proxies_from_environment())
-    registry = Registry.build(config_of(ctx), Context(client=client, database=database))
+    config = config_of(ctx)
+    client, public = (client_of(config, public_only=only) for only in (False, True))
+    registry = Registry.build(config, Context(client=client, database=database, public_client=public))
     client.open()
+    public.open()
     try:
         yield {provider.name: provider for provider in registry.facade.providers()}
     finally:
         await client.close()
+        await public.close()

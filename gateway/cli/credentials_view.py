@@ -27,7 +27,7 @@ def show(row: StoredCredential, what: str, *, as_json: bool) -> None:
 
 def record(row: StoredCredential) -> dict[str, Any]:
     """What programs get of one."""
-    names = ("id", "tenant", "provider", "name", "hint", "weight", "enabled", "state", "last_error")
+    names = ("id", "tenant", "provider", "kind", "name", "hint", "weight", "enabled", "state", "last_error")
     times = ("last_error_at", "checked_at", "created_at", "updated_at")
     return {name: getattr(row, name) for name in names} | {
         name: rfc3339(getattr(row, name)) for name in times
@@ -43,6 +43,7 @@ def print_table(rows: Sequence[StoredCredential]) -> None:
     columns: dict[str, Callable[[StoredCredential], Text]] = {
         "id": lambda row: Text(row.id, "cyan"),
         "provider": lambda row: Text(row.provider),
+        "kind": lambda row: Text("" if row.kind == "api_key" else row.kind),
         "name": lambda row: Text(row.name),
         "tenant": lambda row: Text(row.tenant),
         "secret": lambda row: Text(row.hint),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.provider.config import ServiceConfig
 from gateway.provider.credentials import Credential, Credentials
 from gateway.provider.failures import Failures
+from gateway.provider.kinds import Together
 from gateway.provider.paths import OwnPaths
 from gateway.provider.refusals import Scrubber
 from gateway.provider.renewal import Renewal
@@ -19,4 +20,5 @@ __all__ = [
     "Scrubber",
     "Service",
     "ServiceConfig",
+    "Together",
 ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from gateway.plugin import PluginConfig
 from gateway.provider.credentials import Credential, Credentials
+from gateway.provider.kinds import Maker, Together
 from gateway.provider.paths import Declared
 from gateway.secrets import MissingSecret, Secret
+from gateway.types import CredentialKind
 
 _OURS = frozenset(
     {"host", "connection", "content-length", "content-type", "transfer-encoding", "accept-encoding"}
@@ -21,6 +24,9 @@ _OURS = frozenset(
 
 class ServiceConfig(PluginConfig):
     """Settings of one service. A plugin's own config derives from it."""
+
+    together: ClassVar[Mapping[str, Together]] = {"api_key": Together(("api_key",))}
+    """What the vault may hold for it, by the name of the kind: settings that make up one credential."""
 
     base_url: str | None = Field(default=None, description="Where the API is. Default: the service's own.")
     vault: bool = Field(
@@ -97,7 +103,27 @@ class ServiceConfig(PluginConfig):
         Without any key there is one that holds none, unless the vault may hold some.
         """
         keys = self.keys() or (() if self.vault else (None,))
-        return Credentials([make(key) for key in keys], make=make if self.vault else None)
+        return Credentials(
+            [make(key) for key in keys], makers=self.makers(api_key=lambda fields: make(fields["api_key"]))
+        )
+
+    def makers(self, **makes: Callable[[Mapping[str, str]], Credential]) -> tuple[Maker, ...]:
+        """Return what makes credentials of the vault, by kind; nothing where none are wanted from there."""
+        kinds = {kind.name: kind for kind in self.credential_kinds()}
+        return tuple(
+            Maker(
+                kind=kinds[name],
+                make=make,
+                hint=self.together[name].hint or itemgetter(self.together[name].required[0]),
+            )
+            for name, make in makes.items()
+            if self.vault
+        )
+
+    @classmethod
+    def credential_kinds(cls) -> tuple[CredentialKind, ...]:
+        """Return all kinds of credentials that the vault may hold for it."""
+        return tuple(kind.as_kind(name, cls.model_fields) for name, kind in cls.together.items())
 
     def keys(self) -> tuple[str, ...]:
         """Return all API keys, each once."""

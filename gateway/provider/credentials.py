@@ -7,7 +7,8 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-from gateway.errors import ProviderError
+from gateway.errors import ConfigError, ProviderError
+from gateway.provider.kinds import Maker
 from gateway.types import HeldCredential, ReportCredential
 from gateway.upstream import Prepared
 
@@ -16,6 +17,8 @@ REST_SECONDS = 30.0
 _LONGEST_REST = 3600.0
 _NOT_TAKEN = frozenset({401, 403})
 """What a service answers that does not take the credential; 429 says only that it was seen too often."""
+_NO_TOKEN = frozenset({"upstream_authentication", "upstream_credentials"})
+"""What is raised when a credential is not exchanged for a token."""
 
 
 class Credential:
@@ -61,6 +64,12 @@ class Credential:
         if self.report is not None and status in _NOT_TAKEN:
             self.report(f"{status}: {message}")
 
+    def not_renewed(self, error: ProviderError) -> None:
+        """Leave it alone after no new secret could be had."""
+        self.rest(None)
+        if self.report is not None and error.code in _NO_TOKEN:
+            self.report(f"{error.status}: {error.message}")
+
     def rest(self, seconds: float | None) -> None:
         """Leave it alone for so long, or for as long as is usual."""
         if seconds is None or not seconds >= 0:  # "nan" is a number, too
@@ -75,25 +84,25 @@ class Credentials:
     When all of them rest, the one that has rested enough soonest is used all the same: the service decides, and an
     operator with a single key would otherwise be locked out by one refusal.
 
-    With `make`, credentials of the vault come and go while calls run: the operator's join those of the config, and a
+    With `makers`, credentials of the vault come and go while calls run: the operator's join those of the config, and a
     tenant that has some of its own uses only these.
     """
 
-    __slots__ = ("_all", "_configured", "_next", "_own", "_problem", "_turns", "make")
+    __slots__ = ("_all", "_configured", "_next", "_own", "_problem", "_turns", "makers")
 
     def __init__(
         self,
         credentials: Sequence[Credential],
         *,
-        make: Callable[[str], Credential] | None = None,
+        makers: Sequence[Maker] = (),
         problem: ProviderError | None = None,
     ) -> None:
         self._configured = tuple(credentials)
         self._own: Mapping[str, Credentials] | None = None
         self._problem = problem
         self._next = 0
-        self.make = make
-        """Makes one of a secret from the vault; None where none are taken from there."""
+        self.makers: Mapping[str, Maker] = {maker.kind.name: maker for maker in makers}
+        """By the kinds that are taken from the vault; empty where none are."""
         self._take(self._configured)
 
     def __iter__(self) -> Iterator[Credential]:
@@ -144,19 +153,17 @@ class Credentials:
 
     def use(self, provider: str, held: Sequence[HeldCredential], report: ReportCredential) -> None:
         """Use these of the vault from now on, instead of those before; calls under way are not disturbed."""
-        assert self.make is not None, "only for providers that take credentials from the vault"
+        assert self.makers, "only for providers that take credentials from the vault"
         known = {one.held.id: one for one in self._every() if one.held is not None}
         by_tenant: dict[str, list[Credential]] = {item.tenant: [] for item in held if item.tenant}
         operators: list[Credential] = []
         for item in held:
-            if item.secret is None or not item.enabled:
-                continue
             one = known.get(item.id)
-            if one is None or one.held is None or one.held.secret != item.secret:
-                one = self.make(item.secret)
-                one.report = _reporter(report, item)
-            one.held = item
-            (by_tenant[item.tenant] if item.tenant else operators).append(one)
+            if one is None or one.held is None or one.held.fields != item.fields or not item.enabled:
+                one = self._made(item, report)
+            if one is not None:
+                one.held = item
+                (by_tenant[item.tenant] if item.tenant else operators).append(one)
         self._problem = _no_credential(
             provider, f"no credential; its operator adds one with `gateway credentials add {provider}`"
         )
@@ -166,6 +173,25 @@ class Credentials:
         )
         own = {tenant: Credentials(some, problem=problem) for tenant, some in by_tenant.items()}
         self._own = own or None
+
+    def _made(self, item: HeldCredential, report: ReportCredential) -> Credential | None:
+        """Make one of what the vault holds; None where that is not to be used, or cannot be."""
+        if item.fields is None or not item.enabled:
+            return None
+        if item.kind not in self.makers:
+            report(
+                item,
+                f"It is of the kind '{item.kind}', which is not taken as the provider is configured now.",
+            )
+            return None
+        try:
+            one = self.makers[item.kind].make(item.fields)
+        except ConfigError as error:
+            report(item, error.message)
+            return None
+        one.mark = one.mark or hashlib.sha256(repr(sorted(item.fields.items())).encode()).hexdigest()[:16]
+        one.report = _reporter(report, item)
+        return one
 
     def _take(self, credentials: tuple[Credential, ...]) -> None:
         self._all = credentials

@@ -46,7 +46,7 @@ class Failures:
         self.hide = scrubber.hide
         """Has the vault's secrets removed, too."""
         self.hiding = scrubber.hiding
-        """Has one more removed for as long as it is tried."""
+        """Has some more removed for as long as they are tried."""
 
     def refused(self, status: int, headers: RawHeaders, body: bytes) -> tuple[ProviderError, Refusal]:
         """Make the error for an answer with an error status: the service's own words, minus secrets."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -91,7 +91,7 @@ class Scrubber:
     def __init__(self, secrets: Iterable[str]) -> None:
         self._configured = tuple(secrets)
         self._held: tuple[str, ...] = ()
-        self._tried: list[str] = []
+        self._tried: list[Sequence[str]] = []
         self._compile()
 
     def hide(self, secrets: Iterable[str]) -> None:
@@ -100,21 +100,20 @@ class Scrubber:
         self._compile()
 
     @contextmanager
-    def hiding(self, secret: str) -> Generator[None]:
-        """Remove one more, for as long as it is tried."""
-        self._tried.append(secret)
+    def hiding(self, secrets: Sequence[str]) -> Generator[None]:
+        """Remove some more, for as long as they are tried."""
+        self._tried.append(secrets)
         self._compile()
         try:
             yield
         finally:
-            self._tried.remove(secret)
+            self._tried.remove(secrets)
             self._compile()
 
     def _compile(self) -> None:
         # The longest first, in case one is part of another.
-        known = {
-            one for one in (*self._configured, *self._held, *self._tried) if len(one) >= _SHORTEST_SECRET
-        }
+        tried = [one for some in self._tried for one in some]
+        known = {one for one in (*self._configured, *self._held, *tried) if len(one) >= _SHORTEST_SECRET}
         words = [re.escape(one) for one in sorted(known, key=len, reverse=True)]
         self._secret = re.compile("|".join([*words, _KEY_SHAPES]), re.IGNORECASE)
 

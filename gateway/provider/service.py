@@ -18,11 +18,12 @@ from gateway.provider.forwarding import forward, merged
 from gateway.provider.listing import names
 from gateway.provider.paths import OwnPaths
 from gateway.provider.stream import Stream
-from gateway.provider.turns import retry_after
+from gateway.provider.turns import renewed, retry_after
 from gateway.types import (
     Answer,
     Attempt,
     Capability,
+    CredentialKind,
     Dialect,
     HeldCredential,
     RawHeaders,
@@ -124,7 +125,7 @@ class Service(ABC):
         while True:
             assert credential is not None
             if credential.renews_at <= time.monotonic():
-                await credential.renew()
+                credential = await renewed(credential, credentials, tried)
             prepared, body, headers = self.request(attempt, credential)
             try:
                 response = await self.client.send(prepared, body, headers=headers)
@@ -148,7 +149,12 @@ class Service(ABC):
     @property
     def takes_vault(self) -> bool:
         """Whether it takes credentials from the vault, too."""
-        return self.credentials.make is not None
+        return bool(self.credentials.makers)
+
+    @property
+    def credential_kinds(self) -> Sequence[CredentialKind]:
+        """What it takes from the vault."""
+        return [maker.kind for maker in self.credentials.makers.values()]
 
     @property
     def has_credentials(self) -> bool:
@@ -157,14 +163,26 @@ class Service(ABC):
 
     def use_credentials(self, held: Sequence[HeldCredential], report: ReportCredential) -> None:
         """Use these of the vault from now on."""
-        self.failures.hide(one.secret for one in held if one.secret)
+        makers = self.credentials.makers
+        self.failures.hide(
+            secret
+            for one in held
+            if one.fields and one.kind in makers
+            for secret in makers[one.kind].secrets(one.fields)
+        )
         self.credentials.use(self.name, held, report)
 
-    async def try_secret(self, secret: str) -> bool:
-        """Make a real call with a secret; False where the service has nothing to ask. Raises `ProviderError`."""
-        assert self.credentials.make is not None, "only for providers that take credentials from the vault"
-        with self.failures.hiding(secret):
-            return await self.check_credential(self.credentials.make(secret))
+    def credential_hint(self, kind: str, fields: Mapping[str, str]) -> str:
+        """Return the text by which people know a credential. Raises `ConfigError` when it is none."""
+        maker = self.credentials.makers[kind]
+        maker.make(fields)
+        return maker.hint(fields)
+
+    async def try_credential(self, kind: str, fields: Mapping[str, str]) -> bool:
+        """Make a real call with a credential; False where the service has nothing to ask. Raises `ProviderError`."""
+        maker = self.credentials.makers[kind]
+        with self.failures.hiding(maker.secrets(fields)):
+            return await self.check_credential(maker.make(fields))
 
     async def check(self) -> None:
         """Try every credential. Raises `ProviderError` when the service refuses one."""

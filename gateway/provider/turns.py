@@ -26,7 +26,7 @@ async def in_turn(
     while True:
         assert credential is not None
         if credential.renews_at <= time.monotonic():
-            await credential.renew()
+            credential = await renewed(credential, credentials, tried)
         result, refuses_key = await attempt(credential)
         if refuses_key:
             said = result.message if isinstance(result, ProviderError) else "The service refused it."
@@ -39,6 +39,26 @@ async def in_turn(
             if isinstance(result, ProviderError):
                 raise result
             return result
+
+
+async def renewed(credential: Credential, credentials: Credentials, tried: list[Credential]) -> Credential:
+    """Fetch a new secret for a credential; where there is none, take the next one, and note that this one was tried.
+
+    Raises `ProviderError` when no other is left.
+    """
+    while credential.renews_at <= time.monotonic():
+        try:
+            await credential.renew()
+        except ProviderError as error:
+            credential.not_renewed(error)
+            tried.append(credential)
+            another = credentials.another(tried)
+            if another is None:
+                raise
+            credential = another
+        else:
+            break
+    return credential
 
 
 def retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float | None:

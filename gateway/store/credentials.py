@@ -39,6 +39,8 @@ class StoredCredential(Struct, frozen=True, kw_only=True):
     id: str
     provider: str
     """The instance in plugins.toml."""
+    kind: str
+    """Which fields it has: `api_key`, or as its provider says."""
     name: str
     sealed: bytes
     master_key: str
@@ -143,6 +145,7 @@ async def replace_secret(
         "name",
         "weight",
         "enabled",
+        "kind",
         "sealed",
         "master_key",
         "hint",
@@ -289,7 +292,7 @@ def _is(id: str, tenant: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _audited(row: StoredCredential) -> dict[str, Any]:
-    names = ("provider", "name", "hint", "weight", "enabled", "master_key")
+    names = ("provider", "kind", "name", "hint", "weight", "enabled", "master_key")
     return {name: getattr(row, name) for name in names}
 
 

@@ -194,6 +194,13 @@ credentials = Table(
     Column("id", String(40), primary_key=True),
     Column("provider", String(100), nullable=False, comment="the instance in plugins.toml"),
     Column("name", String(200), nullable=False),
+    Column(
+        "kind",
+        String(40),
+        nullable=False,
+        server_default=text("'api_key'"),
+        comment="which fields it has, as its provider declares them",
+    ),
     Column("sealed", LargeBinary, nullable=False, comment="the secret, sealed with a key of the vault"),
     Column("master_key", String(40), nullable=False, comment="id of the key that it is sealed with"),
     Column("hint", String(16), nullable=False, comment="the first and last characters, for people"),

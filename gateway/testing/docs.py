@@ -2,7 +2,8 @@
 
 In a plugin's README the table stands between `<!-- config -->` and `<!-- /config -->`; in any other document, and where
 several plugins share a README, the marker names the class: `<!-- config package.module:Class -->`. Between `<!-- catalogue -->` and `<!-- /catalogue -->` stands
-how many models are known of each provider, between `<!-- admin -->` and `<!-- /admin -->` the endpoints of the admin API.
+how many models are known of each provider, between `<!-- admin -->` and `<!-- /admin -->` the endpoints of the admin API, and
+between `<!-- credentials -->` and `<!-- /credentials -->` what the vault may hold for each provider.
 
 `python -m gateway.testing.docs` rewrites the README of every installed plugin that lies beside its source, and the
 documents in `docs/` of the working folder.
@@ -31,6 +32,7 @@ from gateway.admin.resources import endpoints
 from gateway.catalogue import KINDS, ModelCatalogue
 from gateway.errors import GatewayError
 from gateway.plugin import Plugin
+from gateway.provider import ServiceConfig
 from gateway.schema import installed
 from gateway.secrets import Secret
 
@@ -41,6 +43,8 @@ _NAMED = re.compile(rf"(?P<begin><!-- config (?P<module>[\w.]+):(?P<name>\w+) --
 _CATALOGUE = re.compile(r"(?P<begin><!-- catalogue -->).*?(?P<end><!-- /catalogue -->)", re.DOTALL)
 
 _ADMIN = re.compile(r"(?P<begin><!-- admin -->).*?(?P<end><!-- /admin -->)", re.DOTALL)
+
+_CREDENTIALS = re.compile(r"(?P<begin><!-- credentials -->).*?(?P<end><!-- /credentials -->)", re.DOTALL)
 
 _NAMES: Mapping[Any, str] = {
     str: "text",
@@ -89,7 +93,8 @@ def with_tables(text: str) -> str:
         return f"{found['begin']}\n\n{config_table(_class(found), described)}\n\n{END}"
 
     text = _NAMED.sub(fresh, text)
-    for marker, table in ((_CATALOGUE, catalogue_table), (_ADMIN, admin_table)):
+    tables = ((_CATALOGUE, catalogue_table), (_ADMIN, admin_table), (_CREDENTIALS, credentials_table))
+    for marker, table in tables:
         text = marker.sub(lambda found, table=table: f"{found['begin']}\n\n{table()}\n\n{found['end']}", text)
     return text
 
@@ -115,6 +120,17 @@ def admin_table() -> str:
         lines.append(
             f"| {endpoint.method} | `{PREFIX}{endpoint.path.replace(':path', '')}` | {permissions or 'any caller'} | {endpoint.summary} |"
         )
+    return "\n".join(lines)
+
+
+def credentials_table() -> str:
+    """Write which fields make up a credential of each installed provider as a Markdown table."""
+    lines = ["| Provider | Kind | Fields |", "| --- | --- | --- |"]
+    for name, plugin in sorted(installed()[0].items()):
+        kinds = plugin.Config.credential_kinds() if issubclass(plugin.Config, ServiceConfig) else ()
+        for kind in kinds:
+            fields = (f"`{one.name}`" + ("" if one.required else " (optional)") for one in kind.fields)
+            lines.append(f"| `{name.partition('.')[2]}` | `{kind.name}` | {', '.join(fields)} |")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ A tenant with a credential of its own for a provider, enabled or not, uses only 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from gateway.store import credentials as store
 from gateway.store.checks import check_name
 from gateway.store.credentials import Note, StoredCredential
 from gateway.store.random_ids import new_id
+from gateway.vault.given import API_KEY, Given, packed, takes, unpacked
 from gateway.vault.vault import Place, Vault
 
 if TYPE_CHECKING:
@@ -25,10 +27,7 @@ if TYPE_CHECKING:
     from gateway.store.changes import Expected
 
 MOST_WEIGHT: Final = 100
-LONGEST_SECRET: Final = 8192
 LONGEST_NAME: Final = 200
-_HINTED: Final = 20
-"""Of shorter secrets nothing is shown: too little would be left to guess."""
 
 
 class Tried(Struct, frozen=True, kw_only=True):
@@ -48,7 +47,7 @@ class NewCredential(Struct, frozen=True, kw_only=True):
     provider: str
     """The instance in plugins.toml."""
     name: str
-    secret: str
+    given: Given
     weight: int = 1
 
     def __repr__(self) -> str:
@@ -57,19 +56,18 @@ class NewCredential(Struct, frozen=True, kw_only=True):
 
 def place_of(row: StoredCredential) -> Place:
     """What a row's secret is bound to."""
-    return Place("credential", row.tenant, row.provider, row.id)
+    return _place(row.kind, row.tenant, row.provider, row.id)
 
 
-def hint_of(secret: str) -> str:
-    """A secret as people may see it: `sk-…wxyz`."""
-    return f"{secret[:3]}…{secret[-4:]}" if len(secret) >= _HINTED else "…"
+def opened(vault: Vault, row: StoredCredential) -> dict[str, str]:
+    """Return the fields of a stored credential. Raises `CannotOpen`."""
+    return unpacked(row.kind, vault.open(row.sealed, place_of(row)))
 
 
-async def try_secret(provider: UsesVault, secret: str) -> Tried:
-    """Make a real call with a secret."""
-    _check_secret(secret)
+async def try_fields(provider: UsesVault, kind: str, fields: Mapping[str, str]) -> Tried:
+    """Make a real call with a credential."""
     try:
-        asked = await provider.try_secret(secret)
+        asked = await provider.try_credential(kind, fields)
     except ProviderError as error:
         return Tried(ok=False, said=f"{error.status}: {error.message}", at=time.time())
     if not asked:
@@ -77,15 +75,14 @@ async def try_secret(provider: UsesVault, secret: str) -> Tried:
     return Tried(ok=True, said="The provider accepts it.", at=time.time())
 
 
-async def require(provider: UsesVault, secret: str) -> Tried:
-    """Make a real call with a secret. Raises `InvalidRequest` (422) when it fails, with what the provider said."""
-    tried = await try_secret(provider, secret)
+async def require(provider: UsesVault, given: Given) -> Tried:
+    """Make a real call with a credential. Raises `InvalidRequest` (422) when it fails, with what the provider said."""
+    tried = await try_fields(provider, given.kind, given.fields)
     if not tried.ok:
         raise InvalidRequest(
             f"A call with this credential failed, so it is not stored. {tried.said} "
             'Store it without a call (--no-check, or "check": false) if it is good all the same.',
             status=422,
-            param="secret",
             code="credential_refused",
         )
     return tried
@@ -103,21 +100,22 @@ async def add(
 
     Raises `InvalidRequest` without a master key (409), and when a value cannot be (400).
     """
-    _check_secret(new.secret)
     check_name("name of a credential", new.name, LONGEST_NAME, param="name")
     check_weight(new.weight)
-    place = Place("credential", new.tenant, new.provider, new_id("crd_"))
-    sealed, key = vault.seal(new.secret, place)
+    given = new.given
+    place = _place(given.kind, new.tenant, new.provider, new_id("crd_"))
+    sealed, key = vault.seal(packed(given.kind, given.fields), place)
     now = time.time()
     ok_at, error, error_at = _outcome(tried)
     row = StoredCredential(
         tenant=new.tenant,
         id=place.id,
         provider=new.provider,
+        kind=given.kind,
         name=new.name,
         sealed=sealed,
         master_key=key,
-        hint=hint_of(new.secret),
+        hint=given.hint,
         weight=new.weight,
         enabled=True,
         last_error=error,
@@ -134,21 +132,22 @@ async def replace(
     database: Database,
     vault: Vault,
     row: StoredCredential,
-    secret: str,
+    given: Given,
     *,
     actor: Actor,
     expected: Expected = None,
     tried: Tried | None = None,
 ) -> StoredCredential:
-    """Put another secret in the place of a row's. Raises as `add`, and as `store.change_credential`."""
-    _check_secret(secret)
-    sealed, key = vault.seal(secret, place_of(row))
+    """Put another credential in the place of a row's. Raises as `add`, and as `store.change_credential`."""
+    place = _place(given.kind, row.tenant, row.provider, row.id)
+    sealed, key = vault.seal(packed(given.kind, given.fields), place)
     ok_at, error, error_at = _outcome(tried)
     new = replaced(
         row,
+        kind=given.kind,
         sealed=sealed,
         master_key=key,
-        hint=hint_of(secret),
+        hint=given.hint,
         last_error=error,
         last_error_at=error_at,
         checked_at=ok_at,
@@ -157,8 +156,14 @@ async def replace(
 
 
 async def check(database: Database, vault: Vault, row: StoredCredential, provider: UsesVault) -> Tried:
-    """Try a stored credential, and write down what came of it. Raises `CannotOpen`."""
-    tried = await try_secret(provider, vault.open(row.sealed, place_of(row)))
+    """Try a stored credential, and write down what came of it. Raises `CannotOpen`, `InvalidRequest`."""
+    fields = opened(vault, row)
+    if row.kind not in {kind.name for kind in provider.credential_kinds}:
+        raise InvalidRequest(
+            f"It is of the kind '{row.kind}'; as it is configured now, the provider takes {takes(provider)}.",
+            code="unknown_credential",
+        )
+    tried = await try_fields(provider, row.kind, fields)
     if tried.at is not None:
         error = None if tried.ok else tried.said
         await store.note(database, [Note(tenant=row.tenant, id=row.id, at=tried.at, error=error)])
@@ -173,12 +178,9 @@ def check_weight(weight: int) -> None:
         )
 
 
-def _check_secret(secret: str) -> None:
-    if not secret or len(secret) > LONGEST_SECRET or not (secret.isascii() and secret.isprintable()):
-        raise InvalidRequest(
-            f"A secret is 1 to {LONGEST_SECRET} printable ASCII characters, as the provider showed it.",
-            param="secret",
-        )
+def _place(kind: str, tenant: str, provider: str, id: str) -> Place:
+    """Bind what is no single text to its kind, too, so that its fields are never taken for a key."""
+    return Place("credential" if kind == API_KEY else f"credential: {kind}", tenant, provider, id)
 
 
 def _outcome(tried: Tried | None) -> tuple[float | None, str | None, float | None]:

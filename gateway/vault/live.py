@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from msgspec import Struct
 from gateway.errors import GatewayError
 from gateway.store.credentials import REVISION, Note, StoredCredential, all_credentials, note
 from gateway.types import HeldCredential
-from gateway.vault.credentials import place_of
+from gateway.vault.credentials import opened
 from gateway.vault.envelope import CannotOpen, sealed_part
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _GATHER_SECONDS: Final = 0.2
 
 class _Known(Struct, frozen=True):
     part: bytes
-    secret: str
+    fields: Mapping[str, str]
 
 
 class LiveCredentials:
@@ -86,7 +86,7 @@ class LiveCredentials:
         if known is not None and known.part == part:
             return known
         try:
-            return _Known(part, self.vault.open(row.sealed, place_of(row)))
+            return _Known(part, opened(self.vault, row))
         except CannotOpen as problem:
             if (row.id, row.revision) not in self._complained:
                 self._complained.add((row.id, row.revision))
@@ -98,7 +98,8 @@ class LiveCredentials:
         return HeldCredential(
             tenant=row.tenant,
             id=row.id,
-            secret=None if known is None else known.secret,
+            kind=row.kind,
+            fields=None if known is None else known.fields,
             weight=row.weight,
             enabled=row.enabled,
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from gateway.errors import ConfigError
-from gateway.provider import ServiceConfig
+from gateway.provider import ServiceConfig, Together
 from gateway.secrets import Secret
 
 _TAILS = ("/openai/v1", "/openai")
@@ -13,6 +16,13 @@ _TAILS = ("/openai/v1", "/openai")
 
 class AzureConfig(ServiceConfig):
     """Settings of one Azure OpenAI or Foundry resource."""
+
+    together: ClassVar[Mapping[str, Together]] = {
+        **ServiceConfig.together,
+        "application": Together(
+            ("client_id", "tenant_id", "client_secret"), shown=("client_id", "tenant_id")
+        ),
+    }
 
     resource: str | None = Field(
         default=None,

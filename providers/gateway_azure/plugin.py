@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from gateway import Plugin, __version__, hookimpl
 from gateway.errors import ConfigError
@@ -10,9 +12,12 @@ from gateway.plugin import Context
 from gateway.protocols import Provider
 from gateway.provider import Credential, Credentials, Failures, OwnPaths, Renewal, Scrubber
 from gateway.types import RawHeaders
+from gateway.upstream import Prepared
 from gateway_azure.config import AzureConfig
 from gateway_azure.entra import Tokens, application_request, identity_request
 from gateway_azure.provider import AzureProvider, EntraCredential, Resource, use_token
+
+_DIRECTORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*")
 
 
 class Azure(Plugin[AzureConfig]):
@@ -27,7 +32,13 @@ class Azure(Plugin[AzureConfig]):
         self._provider = AzureProvider(
             name,
             client=context.client,
-            credentials=Credentials(self._credentials(failures), make=Credential if config.vault else None),
+            credentials=Credentials(
+                self._credentials(failures),
+                makers=config.makers(
+                    api_key=lambda fields: Credential(fields["api_key"]),
+                    application=lambda fields: self._application(fields, failures),
+                ),
+            ),
             failures=failures,
             models=config.models,
             resource=Resource(
@@ -60,13 +71,24 @@ class Azure(Plugin[AzureConfig]):
         else:
             request = None
         if request is not None:
-            tokens = Tokens(self.name, client, *request, failures)
-            found.append(EntraCredential(None, renew=Renewal(tokens.fetch, use_token).renew))
+            found.append(self._with_tokens(request, failures))
         if not (found or config.vault):
             raise ConfigError(
                 ["api_key: required, or managed_identity, or tenant_id with client_id and client_secret"]
             )
         return found
+
+    def _application(self, fields: Mapping[str, str], failures: Failures) -> EntraCredential:
+        if not _DIRECTORY.fullmatch(fields["tenant_id"]):
+            raise ConfigError(["tenant_id: must be the id or a domain of an Entra tenant"])
+        application = fields["tenant_id"], fields["client_id"], fields["client_secret"]
+        config = self.config
+        request = application_request(self.context.client, config.authority, application, config.scope)
+        return self._with_tokens(request, failures)
+
+    def _with_tokens(self, request: tuple[Prepared, bytes], failures: Failures) -> EntraCredential:
+        tokens = Tokens(self.name, self.context.client, *request, failures)
+        return EntraCredential(None, renew=Renewal(tokens.fetch, use_token).renew)
 
     def _headers(self) -> RawHeaders:
         given = {

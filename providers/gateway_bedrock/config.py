@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from gateway.errors import ConfigError
-from gateway.provider import ServiceConfig
+from gateway.provider import ServiceConfig, Together
 from gateway.secrets import Secret
 
 
 class BedrockConfig(ServiceConfig):
     """Settings of Bedrock in one region."""
+
+    together: ClassVar[Mapping[str, Together]] = {
+        **ServiceConfig.together,
+        "access_key": Together(
+            ("access_key_id", "secret_access_key"), ("session_token",), shown=("access_key_id",)
+        ),
+    }
 
     region: str = Field(
         pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d+$", description="The AWS region, as `eu-central-1`."

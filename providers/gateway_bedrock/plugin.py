@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway import Plugin, __version__, hookimpl
 from gateway.plugin import Context
@@ -30,7 +30,10 @@ class Bedrock(Plugin[BedrockConfig]):
             catalogue="bedrock",
             client=context.client,
             credentials=Credentials(
-                [*self._credentials(failures)], make=self._with_key if config.vault else None
+                [*self._credentials(failures)],
+                makers=config.makers(
+                    api_key=lambda fields: self._with_key(fields["api_key"]), access_key=self._with_access_key
+                ),
             ),
             failures=failures,
             models=config.models,
@@ -52,9 +55,7 @@ class Bedrock(Plugin[BedrockConfig]):
         yield from map(self._with_key, keys)
         access = self.config.access_key()
         if access is not None:
-            identity, secret, token = access
-            signer = Signer(identity, secret, token, region=self.config.region, service="bedrock")
-            yield BedrockCredential(secret, self._headers(None), signer)
+            yield self._signing(*access)
         if self.config.instance_role:
             url, region = self.config.metadata_url, self.config.region
             role = InstanceRole(self.name, self.context.client, url, region, failures)
@@ -63,6 +64,15 @@ class Bedrock(Plugin[BedrockConfig]):
 
     def _with_key(self, key: str) -> BedrockCredential:
         return BedrockCredential(key, self._headers(key), None)
+
+    def _with_access_key(self, fields: Mapping[str, str]) -> BedrockCredential:
+        return self._signing(
+            fields["access_key_id"], fields["secret_access_key"], fields.get("session_token")
+        )
+
+    def _signing(self, identity: str, secret: str, token: str | None) -> BedrockCredential:
+        signer = Signer(identity, secret, token, region=self.config.region, service="bedrock")
+        return BedrockCredential(secret, self._headers(None), signer)
 
     def _headers(self, key: str | None) -> RawHeaders:
         given = {

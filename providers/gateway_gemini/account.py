@@ -71,6 +71,17 @@ def signer(account: Account) -> Callable[[bytes], bytes]:
     return lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
+class TokenCredential(Credential):
+    """A token instead of a key."""
+
+    __slots__ = ()
+
+
+def with_account(text: str, client: Client, failures: Failures) -> TokenCredential:
+    """Return a credential whose tokens are fetched for the account whose JSON key this is. Raises `ConfigError`."""
+    return TokenCredential(None, renew=Tokens(read_account(text), client, failures).renew)
+
+
 class Tokens:
     """Fetches tokens for one account."""
 

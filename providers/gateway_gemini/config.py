@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from gateway.errors import ConfigError
-from gateway.provider import ServiceConfig
+from gateway.provider import ServiceConfig, Together
 from gateway.secrets import Secret
+from gateway_gemini.account import read_account
 
 AI_STUDIO = "https://generativelanguage.googleapis.com/v1beta"
 _REGIONS = frozenset({"us", "eu"})
@@ -19,6 +21,14 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9.:-]{0,62}")
 
 class GeminiConfig(ServiceConfig):
     """Settings of one service."""
+
+    together: ClassVar[Mapping[str, Together]] = {
+        **ServiceConfig.together,
+        "service_account": Together(
+            ("service_account",), hint=lambda fields: read_account(fields["service_account"]).private_key_id
+        ),
+        "access_token": Together(("access_token",)),
+    }
 
     base_url: str | None = Field(
         default=None,
@@ -88,8 +98,6 @@ def check(config: GeminiConfig) -> None:
         problems.append("access_token: give it or service_account, not both")
     elif tokens and config.project is None:
         problems.append("project: required with service_account and access_token")
-    elif tokens and config.vault:
-        problems.append("vault: holds API keys; leave it out with service_account and access_token")
     elif not (tokens or config.keys() or config.vault):
         problems.append(
             "service_account: required for Vertex AI, or access_token, or api_key in express mode"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway import Plugin, __version__, hookimpl
 from gateway.plugin import Context
 from gateway.protocols import Provider
 from gateway.provider import Credential, Credentials, Failures, OwnPaths, Scrubber
 from gateway.types import RawHeaders
-from gateway_gemini.account import Tokens, read_account
+from gateway_gemini.account import TokenCredential, with_account
 from gateway_gemini.config import GeminiConfig, address, check
 from gateway_gemini.provider import AI_STUDIO, CLAUDE, VERTEX, GeminiProvider
 
@@ -37,7 +37,7 @@ class Gemini(Plugin[GeminiConfig]):
             self._provider.dialects = CLAUDE
         self._provider.address = address(config)
         self._provider.on_vertex = config.on_vertex
-        self._provider.headers = self._headers
+        self._provider.headers_of = self._headers
         self._provider.paths = OwnPaths(address(config), config.passthrough)
 
     @hookimpl
@@ -50,22 +50,33 @@ class Gemini(Plugin[GeminiConfig]):
 
     def _credentials(self, failures: Failures) -> Credentials:
         config = self.config
+        makes: dict[str, Callable[[Mapping[str, str]], Credential]] = {
+            "api_key": lambda fields: Credential(fields["api_key"])
+        }
+        if config.project is not None:
+            client = self.context.public_client
+            makes["service_account"] = lambda fields: with_account(
+                fields["service_account"], client, failures
+            )
+            makes["access_token"] = lambda fields: TokenCredential(fields["access_token"])
+        found: list[Credential] = []
         if config.service_account is not None:
-            account = read_account(config.service_account.reveal())
-            tokens = Tokens(account, self.context.client, failures)
-            return Credentials([Credential(None, renew=tokens.renew)])
-        if config.access_token is not None:
-            return Credentials([Credential(config.access_token.reveal())])
-        return config.credentials(Credential)
+            found = [with_account(config.service_account.reveal(), self.context.client, failures)]
+        elif config.access_token is not None:
+            found = [TokenCredential(config.access_token.reveal())]
+        elif config.keys():
+            found = [Credential(key) for key in config.keys()]  # noqa: SIM118 - no mapping
+        elif not config.vault:
+            found = [Credential(None)]
+        return Credentials(found, makers=config.makers(**makes))
 
-    def _headers(self, secret: str | None) -> RawHeaders:
-        config = self.config
-        is_token = config.service_account is not None or config.access_token is not None
+    def _headers(self, credential: Credential) -> RawHeaders:
+        secret, is_token = credential.secret, isinstance(credential, TokenCredential)
         given = {
             "content-type": "application/json",
             "user-agent": f"asgi-gateway/{__version__}",
             "x-goog-api-key": None if is_token else secret,
             "authorization": f"Bearer {secret}" if is_token else None,
-            **{name.lower(): value.reveal() for name, value in config.headers.items()},
+            **{name.lower(): value.reveal() for name, value in self.config.headers.items()},
         }
         return [(name.encode(), value.encode()) for name, value in given.items() if value is not None]

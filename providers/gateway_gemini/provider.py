@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -63,6 +63,8 @@ class GeminiProvider(Service):
     address: str
     """Up to what comes before `/models/`."""
     on_vertex: bool
+    headers_of: Callable[[Credential], RawHeaders]
+    """Makes the headers of every request to an account."""
     query_credentials = frozenset({"key", "access_token"})
 
     def request(self, attempt: Attempt, credential: Credential) -> tuple[Prepared, bytes, RawHeaders]:
@@ -87,6 +89,10 @@ class GeminiProvider(Service):
                 body = _claudes(body)
         headers = [header for header in attempt.call.forwarded if header[0] == _BETA]
         return self._head(credential, attempt.target.model, method), body, headers
+
+    def account_headers(self, credential: Credential) -> RawHeaders:
+        """Return those of a key, or of a token."""
+        return self.headers_of(credential)
 
     def dialect_of(self, method: str, path: str) -> tuple[Dialect, Given] | None:
         """Every method of a model that makes calls; where the model is does not matter, for that is the operator's to say."""
@@ -121,7 +127,7 @@ class GeminiProvider(Service):
             raise self.failures.unusable("a film that is elsewhere")
         return await self.fetch(
             lambda credential: (
-                self.client.prepare("GET", uri, self.headers(credential.secret) if near else []),
+                self.client.prepare("GET", uri, self.account_headers(credential) if near else []),
                 [],
             ),
             tenant=request.tenant,
@@ -134,7 +140,7 @@ class GeminiProvider(Service):
             raise self.failures.unusable("an operation without a usable name")
         url = f"{self.address}/{request.id}"
         answer = await self.fetch(
-            lambda credential: (self.client.prepare("GET", url, self.headers(credential.secret)), []),
+            lambda credential: (self.client.prepare("GET", url, self.account_headers(credential)), []),
             tenant=request.tenant,
             mark=request.credential,
         )
@@ -154,8 +160,8 @@ class GeminiProvider(Service):
         if self.on_vertex:
             return ()
         url = f"{self.address}/models?pageSize=1000"
-        secret = self.credentials.any().secret
-        return await self.listed(self.client.prepare("GET", url, self.headers(secret)))
+        headers = self.account_headers(self.credentials.any())
+        return await self.listed(self.client.prepare("GET", url, headers))
 
     async def check_credential(self, credential: Credential) -> bool:
         """Ask for the list of models; on Vertex AI, which has none for all, fetch a token where there are some."""
@@ -164,7 +170,7 @@ class GeminiProvider(Service):
             await credential.renew()
         if not self.on_vertex:
             url = f"{self.address}/models?pageSize=1"
-            await self.probe(self.client.prepare("GET", url, self.headers(credential.secret)))
+            await self.probe(self.client.prepare("GET", url, self.account_headers(credential)))
         return renews or not self.on_vertex
 
     def _head(self, credential: Credential, model: str, method: str) -> Prepared:
@@ -184,7 +190,7 @@ class GeminiProvider(Service):
                 credential.prepared.clear()
             folder = "" if model.startswith(("models/", "tunedModels/", "endpoints/")) else "models/"
             url = f"{self.address}/{folder}{quote(model, safe='/@')}:{method}"
-            prepared = self.client.prepare("POST", url, self.headers(credential.secret))
+            prepared = self.client.prepare("POST", url, self.account_headers(credential))
             credential.prepared[name] = prepared
         return prepared
 

@@ -19,7 +19,9 @@ from gateway.types import HeldCredential
 
 SECRET = "fake-0123456789-in-the-vault"
 JSON = {"content-type": "application/json"}
-HELD = HeldCredential(tenant="acme", id="crd_1", secret=SECRET, weight=1, enabled=True)
+HELD = HeldCredential(
+    tenant="acme", id="crd_1", kind="api_key", fields={"api_key": SECRET}, weight=1, enabled=True
+)
 PLUGINS: Mapping[str, Mapping[str, str]] = {
     "anthropic": {},
     "azure": {},
@@ -54,7 +56,7 @@ async def test_it_tries_and_uses_them(name: str, tmp_path: Path):
         said = replies.refusal(f"Not {SECRET}.", code="no")
         upstream.reply(Reply(status=401, headers=JSON, parts=[said]))
         with pytest.raises(ProviderError, match=r"Not \[redacted\]") as refused:
-            await provider.try_secret(SECRET)
+            await provider.try_credential("api_key", {"api_key": SECRET})
         assert refused.value.status == 401
         assert SECRET in str(upstream.requests[-1].headers)
 

@@ -9,16 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ProviderError
-from gateway.provider import Credential, Credentials
+from gateway.provider import Credential, Credentials, ServiceConfig
 from gateway.types import HeldCredential
 
 
 def held(secret: str, *, tenant: str = "", weight: int = 1, id: str = "") -> HeldCredential:
-    return HeldCredential(tenant=tenant, id=id or secret, secret=secret, weight=weight, enabled=True)
+    fields = {"api_key": secret}
+    return HeldCredential(
+        tenant=tenant, id=id or secret, kind="api_key", fields=fields, weight=weight, enabled=True
+    )
 
 
 def using(*some: HeldCredential) -> Credentials:
-    credentials = Credentials([], make=Credential)
+    config = ServiceConfig(vault=True)
+    credentials = Credentials([], makers=config.makers(api_key=lambda fields: Credential(fields["api_key"])))
     credentials.use("openai", some, lambda one, error: None)
     return credentials
 

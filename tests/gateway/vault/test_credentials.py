@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from gateway.errors import InvalidRequest, ProviderError
+from gateway.provider import ServiceConfig
 from gateway.store import Database
 from gateway.store.credentials import (
     MOST_OF_A_TENANT,
@@ -23,16 +25,17 @@ from gateway.store.credentials import (
 )
 from gateway.store.identity_tables import audit_log, credentials
 from gateway.store.tenants import create_tenant
+from gateway.types import CredentialKind
 from gateway.vault import CannotOpen, Vault
-from gateway.vault.credentials import NewCredential, add, check, hint_of, place_of, replace, require
+from gateway.vault.credentials import NewCredential, add, check, place_of, replace, require
 
-from .conftest import ANN, SECRET
+from .conftest import ANN, SECRET, of_key
 
 
 async def stored(
     database: Database, vault: Vault, *, tenant: str = OPERATOR, **values: Any
 ) -> StoredCredential:
-    fields: dict[str, Any] = {"tenant": tenant, "provider": "openai", "name": "main", "secret": SECRET}
+    fields: dict[str, Any] = {"tenant": tenant, "provider": "openai", "name": "main", "given": of_key(SECRET)}
     return await add(database, vault, NewCredential(**{**fields, **values}), actor=ANN)
 
 
@@ -48,12 +51,16 @@ class Service:
     name = "openai"
     takes_vault = True
     has_credentials = False
+    credential_kinds: Sequence[CredentialKind] = ServiceConfig.credential_kinds()
 
     def use_credentials(self, held: Any, report: Any) -> None:
         raise NotImplementedError
 
-    async def try_secret(self, secret: str) -> bool:
-        if secret != SECRET:
+    def credential_hint(self, kind: str, fields: Mapping[str, str]) -> str:
+        return fields[kind]
+
+    async def try_credential(self, kind: str, fields: Mapping[str, str]) -> bool:
+        if fields[kind] != SECRET:
             raise ProviderError("No such key.", provider=self.name, status=401)
         return True
 
@@ -68,10 +75,6 @@ async def test_a_secret_is_sealed_and_opens_again(database: Database, vault: Vau
     assert await get_credential(database, row.id, tenant=OPERATOR) == row
 
 
-async def test_of_a_short_secret_nothing_is_shown():
-    assert hint_of("hunter2") == "…"
-
-
 async def test_without_a_master_key_nothing_is_stored(database: Database):
     with pytest.raises(InvalidRequest, match="no master key"):
         await stored(database, Vault())
@@ -80,15 +83,13 @@ async def test_without_a_master_key_nothing_is_stored(database: Database):
 
 async def test_what_cannot_be_is_refused(database: Database, vault: Vault):
     bad: dict[str, tuple[Any, ...]] = {
-        "secret": ("", "two\nlines", "schlüssel", "x" * 9000),
         "name": (" ", "x" * 201),
         "weight": (0, 101),
     }
     for param, values in bad.items():
         for value in values:
-            with pytest.raises(InvalidRequest, match=param) as refused:
+            with pytest.raises(InvalidRequest, match=param):
                 await stored(database, vault, **{param: value})
-            assert param != "secret" or not value or str(value) not in refused.value.message
     assert await list_credentials(database, tenant=OPERATOR) == []
 
 
@@ -147,15 +148,15 @@ async def test_changes_count_up_and_must_know_what_they_change(database: Databas
     )
     assert (changed.weight, changed.revision) == (5, row.revision + 1)
     with pytest.raises(InvalidRequest) as refused:
-        await replace(database, vault, row, "sk-other", actor=ANN, expected={row.revision})
+        await replace(database, vault, row, of_key("sk-other"), actor=ANN, expected={row.revision})
     assert refused.value.status == 412
-    new = await replace(database, vault, changed, "sk-other", actor=ANN, expected={changed.revision})
+    new = await replace(database, vault, changed, of_key("sk-other"), actor=ANN, expected={changed.revision})
     assert vault.open(new.sealed, place_of(new)) == "sk-other"
 
 
 async def test_the_audit_log_tells_everything_but_the_secret(database: Database, vault: Vault):
     row = await stored(database, vault)
-    await replace(database, vault, row, "sk-other-0123456789-abcdef", actor=ANN)
+    await replace(database, vault, row, of_key("sk-other-0123456789-abcdef"), actor=ANN)
     await remove_credential(database, row.id, tenant="", actor=ANN)
     async with database.connect() as connection:
         entries = (await connection.execute(select(audit_log).order_by(audit_log.c.position))).all()
@@ -171,16 +172,16 @@ async def test_the_audit_log_tells_everything_but_the_secret(database: Database,
 
 async def test_what_the_provider_said_is_kept(database: Database, vault: Vault):
     with pytest.raises(InvalidRequest, match="401: No such key"):
-        await require(Service(), "sk-wrong")
+        await require(Service(), of_key("sk-wrong"))
     row = await add(
         database,
         vault,
-        NewCredential(tenant="", provider="openai", name="main", secret=SECRET),
+        NewCredential(tenant="", provider="openai", name="main", given=of_key(SECRET)),
         actor=ANN,
-        tried=await require(Service(), SECRET),
+        tried=await require(Service(), of_key(SECRET)),
     )
     assert row.state == "working"
-    wrong = await replace(database, vault, row, "sk-wrong", actor=ANN)
+    wrong = await replace(database, vault, row, of_key("sk-wrong"), actor=ANN)
     assert wrong.state == "untried"
     assert not (await check(database, vault, wrong, Service())).ok
     found = await get_credential(database, row.id, tenant="")

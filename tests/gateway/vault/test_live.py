@@ -22,7 +22,7 @@ from gateway.vault.master import new_master_key
 from gateway.vault.rotation import rotate
 
 from ..admin.people import CONFIG, People, signed_in
-from .conftest import ANN
+from .conftest import ANN, of_key
 
 JSON = {"content-type": "application/json"}
 GOOD = Reply(headers=JSON, parts=[replies.completion("hi", "m")])
@@ -41,7 +41,9 @@ class Running:
         self._upstream = upstream
 
     async def add(self, secret: str, *, tenant: str = OPERATOR, weight: int = 1) -> StoredCredential:
-        new = NewCredential(tenant=tenant, provider="openai", name=secret, secret=secret, weight=weight)
+        new = NewCredential(
+            tenant=tenant, provider="openai", name=secret, given=of_key(secret), weight=weight
+        )
         row = await add(self.database, self.vault, new, actor=ANN)
         await self.seen()
         return row
@@ -95,7 +97,7 @@ async def test_it_starts_without_a_credential_and_uses_one_as_soon_as_it_is_ther
         status, said = await gateway.call()
         assert status == 503
         assert "gateway credentials add openai" in said
-        new = NewCredential(tenant=OPERATOR, provider="openai", name="main", secret="sk-fake-live")
+        new = NewCredential(tenant=OPERATOR, provider="openai", name="main", given=of_key("sk-fake-live"))
         row = await add(gateway.database, gateway.vault, new, actor=ANN)
         async with asyncio.timeout(10):  # by itself
             while (await gateway.call())[0] != 200:

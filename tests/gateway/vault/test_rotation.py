@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
+from gateway.provider import ServiceConfig
 from gateway.store import Database
 from gateway.store.changes import Changes
 from gateway.store.credentials import StoredCredential, all_credentials, count_by_key
-from gateway.types import HeldCredential, ReportCredential
+from gateway.types import CredentialKind, HeldCredential, ReportCredential
 from gateway.vault import Vault
 from gateway.vault.credentials import NewCredential, add, place_of, replace
 from gateway.vault.live import LiveCredentials
 from gateway.vault.master import new_master_key
 from gateway.vault.rotation import rotate
 
-from .conftest import ANN
+from .conftest import ANN, of_key
 
 
 async def fill(database: Database, vault: Vault, count: int) -> list[StoredCredential]:
@@ -25,7 +26,7 @@ async def fill(database: Database, vault: Vault, count: int) -> list[StoredCrede
         await add(
             database,
             vault,
-            NewCredential(tenant="", provider="openai", name=f"n{n}", secret=f"sk-{n}"),
+            NewCredential(tenant="", provider="openai", name=f"n{n}", given=of_key(f"sk-{n}")),
             actor=ANN,
         )
         for n in range(count)
@@ -82,7 +83,7 @@ async def test_a_secret_replaced_meanwhile_stays_replaced(database: Database, ke
     new = Vault([new_master_key(), key])
     await asyncio.gather(
         rotate(database, new, actor=ANN, batch=1),
-        *(replace(database, vault, row, f"new-{row.name}", actor=ANN) for row in rows),
+        *(replace(database, vault, row, of_key(f"new-{row.name}"), actor=ANN) for row in rows),
     )
     assert opened(new, await all_credentials(database)) == {f"new-n{n}" for n in range(6)}
 
@@ -93,6 +94,7 @@ class User:
     name = "openai"
     takes_vault = True
     has_credentials = False
+    credential_kinds: Sequence[CredentialKind] = ServiceConfig.credential_kinds()
 
     def __init__(self) -> None:
         self.secrets: set[str | None] = set()
@@ -100,9 +102,12 @@ class User:
 
     def use_credentials(self, held: Sequence[HeldCredential], report: ReportCredential) -> None:
         self.times += 1
-        self.secrets = {one.secret for one in held}
+        self.secrets = {(one.fields or {}).get("api_key") for one in held}
 
-    async def try_secret(self, secret: str) -> bool:
+    def credential_hint(self, kind: str, fields: Mapping[str, str]) -> str:
+        raise NotImplementedError
+
+    async def try_credential(self, kind: str, fields: Mapping[str, str]) -> bool:
         raise NotImplementedError
 
 
@@ -119,7 +124,7 @@ async def test_a_worker_that_does_not_know_the_new_key_goes_on(database: Databas
         assert user.times >= 2
         assert user.secrets == {"sk-0", "sk-1"}
         row = (await all_credentials(database))[0]
-        await replace(database, new, row, "sk-unknown-here", actor=ANN)
+        await replace(database, new, row, of_key("sk-unknown-here"), actor=ANN)
         await changes.look()
         assert user.secrets == {None, "sk-1"}
     finally:
