@@ -36,7 +36,7 @@ from gateway.identity.people import Rules
 from gateway.identity.retention import Retention
 from gateway.ids import Ids
 from gateway.inflight import InFlight
-from gateway.ledger import Estimator, Ledger, PriceBook
+from gateway.ledger import Estimator, Ledger, PriceBook, RatedCalls
 from gateway.parts import client_of, dropped_of, pricing_of, targets_of
 from gateway.pipeline import Pipeline
 from gateway.plugin import Context, Plugin
@@ -105,12 +105,11 @@ class Gateway(Starlette):
         pricing = pricing_of(config, book)
         self._selling = pricing.selling
         routing = RoutingTable(providers, aliases, models, catalogue, self._selling.shown)
+        catalogues = {p.name: p.catalogue for p in providers.values()}
         self._context.prices = Estimator(
-            pricing,
-            routing.plan,
-            {p.name: p.catalogue for p in providers.values()},
-            answer_tokens=settings.prices.answer_tokens,
+            pricing, routing.plan, catalogues, answer_tokens=settings.prices.answer_tokens
         )
+        self._context.charges = RatedCalls(lambda: pricing, lambda: catalogues)
         self._ledger = Ledger(
             self._database,
             durability=settings.durability,

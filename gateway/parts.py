@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 from gateway.config import Config, proxies_from_environment
-from gateway.ledger import PriceBook, Pricing, flat_price
+from gateway.ledger import PriceBook, Pricing, RatedCalls, flat_price
 from gateway.ledger.selling import SellingPrices, usual_terms
+from gateway.protocols import Provider
 from gateway.settings import ModelRoute
 from gateway.types import Target
 from gateway.upstream import Client, Guard, Limits, Timeouts
@@ -52,3 +53,11 @@ def pricing_of(config: Config, book: PriceBook) -> Pricing:
     usual = usual_terms(prices.margin_percent, prices.credit_price)
     selling = SellingPrices(usual, prices.credit_price, prices.selling_book)
     return Pricing(book, unknown=prices.unknown, fallback=fallback, selling=selling)
+
+
+def charges_of(config: Config, providers: Callable[[], Sequence[Provider]]) -> RatedCalls:
+    """What calls were charged, for commands; the price book is read when it is first asked for."""
+    return RatedCalls(
+        lambda: pricing_of(config, PriceBook.load(config.settings.prices.book)),
+        lambda: {one.name: one.catalogue for one in providers()},
+    )

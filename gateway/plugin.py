@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from limits.aio.storage import Storage
 
+    from gateway.doors import Charges, SubscriptionBook
     from gateway.identity.attempts import Attempts
     from gateway.identity.people import Rules
     from gateway.protocols import Calls, CreditBook, Prices, SignIn
@@ -82,6 +83,10 @@ class Context:
         """What calls are charged; set before `register_billing`."""
         self.credits: CreditBook | None = None
         """Prepaid credits, where a plugin keeps them: it sets this as it is constructed. Ask for it from `startup` on."""
+        self.charges: Charges
+        """What calls were charged, by rate; set before `register_billing`, and for commands."""
+        self.subscriptions: SubscriptionBook | None = None
+        """Subscriptions to plans, where a plugin keeps them: it sets this as it is constructed. Ask for it from `startup` on."""
         self.calls: Calls
         """Makes calls and knows models, for routes of a plugin's own; set before `register_routes`."""
 

@@ -57,11 +57,15 @@ def database_of(ctx: click.Context) -> Database:
 
 def registry_of(ctx: click.Context) -> Registry:
     """Build the plugins of the config in use, without starting them."""
+    from gateway.parts import charges_of
     from gateway.plugin import Context
     from gateway.registry import Registry
     from gateway.upstream import Client
 
-    return Registry.build(config_of(ctx), Context(client=Client(), database=database_of(ctx)))
+    config, context = config_of(ctx), Context(client=Client(), database=database_of(ctx))
+    registry = Registry.build(config, context)
+    context.charges = charges_of(config, registry.facade.providers)
+    return registry
 
 
 def _remember(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:

@@ -5,5 +5,6 @@ from __future__ import annotations
 from gateway.ledger.estimate import Estimator
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.prices import PriceBook, Pricing, flat_price
+from gateway.ledger.rated import RatedCalls
 
-__all__ = ["Estimator", "Ledger", "PriceBook", "Pricing", "flat_price"]
+__all__ = ["Estimator", "Ledger", "PriceBook", "Pricing", "RatedCalls", "flat_price"]

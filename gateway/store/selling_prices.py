@@ -67,11 +67,16 @@ class NewSellingPrice(Struct, frozen=True, kw_only=True):
 
 async def all_selling_prices(database: Database) -> list[SellingPrice]:
     """All rows, those that have ended as well; the newest first. For the operator."""
+    async with database.connect() as connection:
+        return await read_selling_prices(connection)
+
+
+async def read_selling_prices(connection: AsyncConnection) -> list[SellingPrice]:
+    """The same, within a transaction."""
     query = select(selling_prices).order_by(
         selling_prices.c.valid_from.desc(), selling_prices.c.revision.desc(), selling_prices.c.id
     )
-    async with database.connect() as connection:
-        return await many(connection, query, SellingPrice)
+    return await many(connection, query, SellingPrice)
 
 
 async def get_selling_price(database: Database, id: str) -> SellingPrice | None:

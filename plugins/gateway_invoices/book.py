@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from gateway_invoices.tables import counters, customers, invoices, items
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.doors import Charges
     from gateway.store import Database
 
 REVISION = "invoices"
@@ -33,9 +34,11 @@ REVISION = "invoices"
 class Book:
     """Writes invoices. All changes are put in one order by the revision, which each counts up first."""
 
-    def __init__(self, database: Database, config: InvoicesConfig) -> None:
+    def __init__(self, database: Database, config: InvoicesConfig, charges: Callable[[], Charges]) -> None:
+        """`charges` is asked when an invoice is made."""
         self.database = database
         self.config = config
+        self.charges = charges
         self._ids = Ids()
 
     async def draft(
@@ -49,7 +52,9 @@ class Book:
         async with self.database.begin() as connection:
             revision = await bump(connection, REVISION)
             await _check_free(connection, tenant, start, end)
-            document, _ = await make_document(connection, self.config, tenant, start, end, entity=entity)
+            document, _ = await make_document(
+                connection, self.config, self.charges(), tenant, start, end, entity=entity
+            )
             now = time.time()
             await connection.execute(
                 update(invoices)
@@ -80,7 +85,9 @@ class Book:
             async with self.database.connect() as connection:
                 if await _invoiced(connection, tenant, start, end) is not None:
                     continue
-                document, _ = await make_document(connection, self.config, tenant, start, end, entity=entity)
+                document, _ = await make_document(
+                    connection, self.config, self.charges(), tenant, start, end, entity=entity
+                )
             if document.lines:
                 drafts.append(await self.draft(tenant, start, end, entity=entity, actor=actor))
         return drafts
@@ -102,6 +109,7 @@ class Book:
             fresh, running = await make_document(
                 connection,
                 self.config,
+                self.charges(),
                 draft.tenant,
                 draft.period_start,
                 draft.period_end,

@@ -144,10 +144,21 @@ def show(desk: Desk, number: str, as_json: bool) -> None:
     shown = as_object(invoice)
     for line in shown["lines"]:
         title = "/".join(filter(None, (line["provider"], line["text"]))) or line["kind"]
-        click.echo(f"  {title:<50} {line['amount']:>16}")
+        click.echo(f"  {title:<40} {_of_line(line):<60} {line['amount']:>16}")
     if shown["tax"] is not None:
-        click.echo(f"  {shown['tax']['name']:<50} {shown['tax']['amount']:>16}")
-    click.echo(f"  {shown['currency']:<50} {shown['total']:>16}")
+        click.echo(f"  {shown['tax']['name']:<101} {shown['tax']['amount']:>16}")
+    click.echo(f"  {shown['currency']:<101} {shown['total']:>16}")
+
+
+def _of_line(line: dict[str, Any]) -> str:
+    """Quantity, unit and rate of a line."""
+    words = [f"{one['amount']} {one['unit']}".strip() for one in line["quantities"][:1]]
+    words += [line["detail"]] if line["detail"] else []
+    if line["rate"] is not None:
+        words.append(f"at {line['rate']} credits for {line['per']}")
+    elif line["unit_price"] is not None:
+        words.append(f"at {line['unit_price']}")
+    return ", ".join(words)
 
 
 @click.command()
@@ -176,7 +187,7 @@ def verify_(desk: Desk, numbers: tuple[str, ...]) -> None:
     """Prove that invoices NUMBERS are as they were issued, add up, and say what the ledger says; exits with 1 if not."""
     wrong = False
     for number in numbers:
-        problems = run(desk, lambda book, number=number: verify(book.database, number))
+        problems = run(desk, lambda book, number=number: verify(book, number))
         wrong = wrong or bool(problems)
         for problem in problems:
             click.echo(f"{number}: {problem}", err=True)

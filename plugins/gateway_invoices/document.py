@@ -39,9 +39,14 @@ class Line(Struct, frozen=True, kw_only=True):
     text: str
     """What it is: a model, or the words of whoever added it."""
     provider: str = ""
+    detail: str = ""
+    """Which of a unit: `> 200000` tokens of prompt, `1024x1024 high`, `batch`."""
     quantities: tuple[Quantity, ...] = ()
     credits: int | None = None
     """The sum of the charges in the ledger, in 10⁻⁹ credit."""
+    rate: str | None = None
+    """In credits, for `per` of `quantities[0]`; None where no rate leads to `credits`, and for what is not usage."""
+    per: int = 1
     unit_price: str | None = None
     """In money, for what is not from the ledger: times `quantities[0]`."""
     amount: int = 0

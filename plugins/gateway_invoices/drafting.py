@@ -19,10 +19,13 @@ from gateway_invoices.usage import used
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.doors import Charges
+
 
 async def make_document(
     connection: AsyncConnection,
     config: InvoicesConfig,
+    charges: Charges,
     tenant: str,
     start: float,
     end: float,
@@ -44,7 +47,7 @@ async def make_document(
         )
     name = entity or customer.entity or next(iter(config.entities))
     seller = entity_named(config, name)
-    usage = await used(connection, tenant, start, end)
+    usage = await used(connection, charges, tenant, start, end)
     lines = [*usage.lines, *await _added(connection, tenant, seller.currency, only)]
     last = datetime.fromtimestamp(end - 1, UTC).date()
     party = customer.party

@@ -6,6 +6,7 @@ ReportLab, as it needs nothing but Python, breaks tables over pages, and has fon
 from __future__ import annotations
 
 import io
+from itertools import zip_longest
 from typing import Any, Final
 
 from reportlab.lib.colors import HexColor
@@ -18,6 +19,7 @@ from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTempl
 
 from gateway_invoices.document import Document
 from gateway_invoices.fonts import Fonts
+from gateway_invoices.rows import Row
 from gateway_invoices.view import View, view_of
 
 _INK, _SOFT, _LINE, _ACCENT = (HexColor(color) for color in ("#1c2430", "#5d6876", "#dfe4ea", "#1f4e79"))
@@ -129,20 +131,21 @@ class _Page:
         rows: list[list[Any]] = [
             [self.text(name, 8, _SOFT, bold=True, right=place > 0) for place, name in enumerate(names)]
         ]
-        for row in self._view.rows:
-            cell = [self.text(row.text)]
+        style = [
+            *_PLAIN,
+            ("LINEBELOW", (0, 0), (-1, 0), 1.2, _ACCENT),
+            ("TOPPADDING", (0, 0), (-1, -1), 4),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 5),
+        ]
+        following = [row.kind for row in self._view.rows[1:]]
+        for place, (row, after) in enumerate(zip_longest(self._view.rows, following), start=1):
+            cell = [self.text(row.text, bold=row.kind == "head")]
             if row.detail:
                 cell.append(self.text(row.detail, 8, _SOFT))
             rows.append(
                 [cell, *(self.text(value, right=True) for value in (row.quantity, row.price, row.amount))]
             )
-        style = [
-            *_PLAIN,
-            ("LINEBELOW", (0, 0), (-1, 0), 1.2, _ACCENT),
-            ("LINEBELOW", (0, 1), (-1, -1), 0.5, _LINE),
-            ("TOPPADDING", (0, 0), (-1, -1), 4),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 5),
-        ]
+            style += _row_style(row, after, place)
         return Table(rows, colWidths=_COLUMNS, repeatRows=1, style=style)
 
     def _sums(self) -> Table:
@@ -156,6 +159,19 @@ class _Page:
             ("TOPPADDING", (0, -1), (-1, -1), 5),
         ]
         return Table(rows, colWidths=(38 * mm, 52 * mm), hAlign="RIGHT", style=style)
+
+
+def _row_style(row: Row, after: str | None, place: int) -> list[Any]:
+    """A head stays on the page of the first line below it; a rule stands where something else begins."""
+    first, last = (0, place), (-1, place)
+    found: list[Any] = []
+    if row.kind == "head":
+        return [("NOSPLIT", first, (-1, place + 1)), ("BOTTOMPADDING", first, last, 1)]
+    if row.kind == "part":
+        found = [("LEFTPADDING", first, first, 4 * mm), ("TOPPADDING", first, last, 1.5)]
+    if row.kind == "part" and after == "part":
+        return [*found, ("BOTTOMPADDING", first, last, 1.5)]
+    return [*found, ("LINEBELOW", first, last, 0.5, _LINE)]
 
 
 _PLAIN: Final[list[Any]] = [

@@ -28,7 +28,7 @@ class Invoices(Plugin[InvoicesConfig]):
         from gateway_invoices.book import Book  # noqa: PLC0415 - whoever only reads a config does not wait for it
         from gateway_invoices.exporting import Exporter  # noqa: PLC0415
 
-        self.book = Book(context.database, config)
+        self.book = Book(context.database, config, lambda: context.charges)
         self.exporter = Exporter(config.font)
 
     async def startup(self) -> None:

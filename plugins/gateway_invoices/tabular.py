@@ -13,7 +13,10 @@ from gateway_invoices.currency import decimal
 from gateway_invoices.document import Document
 from gateway_invoices.reading import Invoice
 
-_COLUMNS: Final = ("number", "line", "kind", "provider", "text", "unit", "quantity", "unit_price", "credits")
+_COLUMNS: Final = (
+    *("number", "line", "kind", "provider", "text", "unit", "detail", "quantity"),
+    *("rate", "per", "unit_price", "credits"),
+)
 _AFTER: Final = ("amount", "currency")
 
 
@@ -40,8 +43,11 @@ def as_csv(document: Document) -> str:
         units = [(one.unit, one.amount) for one in line.quantities] or [("", "")]
         for first, (unit, quantity) in zip((True, *[False] * len(units)), units, strict=False):
             credits_ = line.credits if first else None
-            after = (line.unit_price, credits_, amount if first else None, document.currency)
-            rows.writerow([as_cell(value) for value in (*head, unit, quantity)] + [*after])
+            rate = (line.rate, line.per) if first and line.rate is not None else (None, None)
+            after = (*rate, line.unit_price, credits_, amount if first else None, document.currency)
+            rows.writerow(
+                [as_cell(value) for value in (*head, unit, line.detail if first else "", quantity)] + [*after]
+            )
     sums = [("net", document.net), ("total", document.total)]
     if document.tax is not None:
         sums.insert(1, ("tax", document.tax.amount))
@@ -50,7 +56,7 @@ def as_csv(document: Document) -> str:
             document.number,
             "",
             name,
-            *[""] * 6,
+            *[""] * 9,
             f"{decimal(amount, document.currency):f}",
             document.currency,
         )

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from gateway.types import NANO
 from gateway_invoices.config import Entity, TaxRate
 from gateway_invoices.currency import decimal
 from gateway_invoices.document import Document, Line, TaxLine, decoded, digest
 from gateway_invoices.reading import Invoice, get_invoice
 from gateway_invoices.totals import total
-from gateway_invoices.usage import used
+from gateway_invoices.usage import sums_by_model, used
 
 if TYPE_CHECKING:
-    from gateway.store import Database
+    from gateway_invoices.book import Book
 
 
-async def verify(database: Database, name: str) -> list[str]:
+async def verify(book: Book, name: str) -> list[str]:
     """What is wrong with an invoice, the worst first; nothing when it is right.
 
-    All is recomputed from what the invoice itself says and the ledger: today's config and prices do not matter.
+    All is recomputed from what the invoice itself says and the ledger: today's config and prices do not matter. Where
+    today's price book knows the rates that made the charges, quantities are compared for each, and else calls and sums.
     Raises `InvalidRequest` (404), `Unavailable`.
     """
-    async with database.connect() as connection:
+    async with book.database.connect() as connection:
         invoice = await get_invoice(connection, name)
         problems = _as_issued(invoice)
         document = decoded(invoice.document)
         problems += _sums(document)
         if invoice.kind == "invoice":
-            usage = await used(connection, invoice.tenant, invoice.period_start, invoice.period_end)
+            usage = await used(
+                connection, book.charges(), invoice.tenant, invoice.period_start, invoice.period_end
+            )
             problems += _differences(document, usage.lines)
+    problems += _rates(document)
     return problems
 
 
@@ -66,23 +72,52 @@ def _sums(document: Document) -> list[str]:
     return problems
 
 
+def _rates(document: Document) -> list[str]:
+    """Lines whose quantity at their rate is not what they ask: rounding may change each call by less than a nano-credit."""
+    problems: list[str] = []
+    calls = sums_by_model(document.lines)
+    for line in document.lines:
+        if line.rate is None or line.credits is None:
+            continue
+        exact = Fraction(line.quantities[0].amount) * Fraction(line.rate) * NANO / line.per
+        _, most = calls[line.provider, line.text]
+        if abs(exact - line.credits) > 1 + Fraction(most) * (1 + Fraction(abs(line.credits), NANO)):
+            problems.append(f"{_title(line)}: {line.quantities[0].amount} at {line.rate} is not what it asks")
+    return problems
+
+
 def _differences(document: Document, lines: tuple[Line, ...]) -> list[str]:
-    """Where ledger and invoice differ, line by line."""
-    asked = {(line.provider, line.text): line for line in document.lines if line.credits is not None}
-    found = {(line.provider, line.text): line for line in lines}
+    """Where ledger and invoice differ: model by model, and line by line where the ledger's rates are known today."""
+    asked, found = sums_by_model(document.lines), sums_by_model(lines)
     problems: list[str] = []
     for key in sorted(asked.keys() | found.keys()):
         ours, ledger = asked.get(key), found.get(key)
         title = "/".join(filter(None, key)) or "repricing"
         if ours is None or ledger is None:
             problems.append(f"{title} is {'not on the invoice' if ours is None else 'not in the ledger'}")
-        elif ours.credits != ledger.credits:
-            problems.append(
-                f"{title}: {ours.credits} nano-credits on the invoice, {ledger.credits} in the ledger"
-            )
-        elif ours.quantities != ledger.quantities:
-            problems.append(f"{title}: the ledger has other quantities")
+        elif ours[0] != ledger[0]:
+            problems.append(f"{title}: {ours[0]} nano-credits on the invoice, {ledger[0]} in the ledger")
+        elif ours[1] != ledger[1]:
+            problems.append(f"{title}: {ours[1]} calls on the invoice, {ledger[1]} in the ledger")
+    if problems:
+        return problems
+    counted = {_place(line): line.quantities[0].amount for line in lines if line.rate is not None}
+    for line in document.lines:
+        if line.rate is None:
+            continue
+        amount = line.quantities[0].amount
+        if counted.get(_place(line), amount) != amount:
+            problems.append(f"{_title(line)}: {amount} on the invoice, {counted[_place(line)]} in the ledger")
     return problems
+
+
+def _place(line: Line) -> tuple[str, ...]:
+    return line.provider, line.text, line.quantities[0].unit, line.detail, line.rate or ""
+
+
+def _title(line: Line) -> str:
+    model = "/".join(filter(None, (line.provider, line.text)))
+    return " ".join(filter(None, (model, line.quantities[0].unit, line.detail)))
 
 
 def _reversed(document: Document) -> bool:

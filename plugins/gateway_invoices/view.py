@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from msgspec import Struct
 
-from gateway_invoices.currency import decimal, digits_of
-from gateway_invoices.document import Document, Line, Party
+from gateway_invoices.document import Document, Party
+from gateway_invoices.rows import Row, money, number, rows_of
 from gateway_invoices.words import day, words
-
-
-class Row(Struct, frozen=True):
-    """A line."""
-
-    text: str
-    detail: str
-    quantity: str
-    price: str
-    amount: str
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -58,7 +47,7 @@ def view_of(document: Document, status: str) -> View:
         facts=[(said[name], value) for name, value in facts if value],
         seller=_party(document.seller, said),
         customer=_party(document.customer, said),
-        rows=[_row(line, document, said) for line in document.lines],
+        rows=[*rows_of(document, said)],
         sums=_sums(document, said),
         payment=[*document.payment] if document.total > 0 and status != "paid" else [],
         notes=_notes(document, said),
@@ -67,31 +56,11 @@ def view_of(document: Document, status: str) -> View:
     )
 
 
-def money(amount: int, currency: str) -> str:
-    """Minor units with all decimal places, in groups of three digits; a true minus sign."""
-    return f"{decimal(amount, currency):,.{digits_of(currency)}f}".replace("-", "\u2212")
-
-
 def _party(party: Party, said: Mapping[str, str]) -> list[str]:
     lines = [party.name, *party.address]
     if party.tax_id:
         lines.append(f"{said['tax_id']} {party.tax_id}")
     return [*lines, party.email] if party.email else lines
-
-
-def _row(line: Line, document: Document, said: Mapping[str, str]) -> Row:
-    amount = money(line.amount, document.currency)
-    if line.unit_price is not None:
-        return Row(line.text, "", _number(line.quantities[0].amount), _number(line.unit_price), amount)
-    counts = {quantity.unit: _number(quantity.amount) for quantity in line.quantities}
-    if line.kind == "adjustment":
-        return Row(said["adjustment"].format(calls=counts["calls"]), "", "", "", amount)
-    calls = counts.pop("calls", "")
-    text = f"{line.text} ({line.provider})" if line.provider else line.text
-    detail = said["comma"].join(
-        said[unit].format(n=n) if unit in said else f"{n} {unit}" for unit, n in counts.items()
-    )
-    return Row(text, detail, said["calls"].format(n=calls) if calls else "", "", amount)
 
 
 def _sums(document: Document, said: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -116,12 +85,8 @@ def _notes(document: Document, said: Mapping[str, str]) -> list[str]:
     if document.tax is not None and document.tax.reverse_charge:
         notes.append(said["reverse_charge"].format(name=document.tax.name))
     if any(line.credits is not None for line in document.lines):
-        notes.append(said["credits"].format(price=f"{document.currency} {_number(document.credit_price)}"))
+        notes.append(said["credits"].format(price=f"{document.currency} {number(document.credit_price)}"))
         notes.append(said["by_line" if document.rounding == "line" else "by_invoice"])
     if document.unpriced_calls:
         notes.append(said["unpriced"].format(calls=document.unpriced_calls))
     return notes
-
-
-def _number(text: str) -> str:
-    return f"{Decimal(text):,f}".replace("-", "\u2212")

@@ -17,11 +17,10 @@ from gateway.protocols import Authenticator, Incoming
 from gateway.store import Database
 from gateway.types import Principal
 from gateway_invoices import Invoices
-from gateway_invoices.book import Book
 from gateway_invoices.commands import commands
 from gateway_invoices.exporting import Exporter
 
-from .ledger import add_call, add_tenant
+from .ledger import add_call, add_tenant, book_of
 from .samples import config, seller
 
 
@@ -149,7 +148,7 @@ def test_from_draft_to_proof_on_the_command_line(
         await database.close()
 
     asyncio.run(prepare())
-    group = commands(Book(database, config(main=seller(credit_price=1))), Exporter(None))
+    group = commands(book_of(database, config(main=seller(credit_price=1))), Exporter(None))
 
     def run(*words: str, code: int = 0) -> str:
         done: Any = CliRunner().invoke(group, words)

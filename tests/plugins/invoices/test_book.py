@@ -19,11 +19,14 @@ from gateway_invoices.tables import invoices
 from gateway_invoices.verify import verify
 
 from .ledger import ACTOR, END, NOON, START, add_call, add_tenant
+from .ledger import book_of as book_at
 from .samples import config, seller
 
 
 def book_of(database: Database) -> Book:
-    return Book(database, config(main=seller(credit_price=1), other=seller(prefix="B-", credit_prefix="BC-")))
+    return book_at(
+        database, config(main=seller(credit_price=1), other=seller(prefix="B-", credit_prefix="BC-"))
+    )
 
 
 async def issued(book: Book, tenant: str = "acme") -> str:
@@ -83,7 +86,7 @@ async def test_lines_say_what_the_ledger_says(either: Database):
     assert document.unpriced_calls == 1
     assert (document.net, document.total) == (323, 384)  # 3.234567395 credits, and 19 percent
     number = (await book.issue(draft.id, actor=ACTOR)).name
-    assert await verify(either, number) == []
+    assert await verify(book_of(either), number) == []
 
 
 async def test_many_at_once_have_numbers_without_gaps(either: Database):
@@ -199,7 +202,7 @@ async def test_credit_notes_have_numbers_of_their_own(database: Database):
         ("CN-000001", -1190),
         ("CN-000002", -10_710),
     ]
-    assert [await verify(database, name) for name in (number, part.name, rest.name)] == [[], [], []]
+    assert [await verify(book_of(database), name) for name in (number, part.name, rest.name)] == [[], [], []]
     with pytest.raises(InvalidRequest, match="left to be credited"):
         await book.credit(number, reason="again", actor=ACTOR)
     with pytest.raises(InvalidRequest, match="is paid"):
@@ -217,13 +220,13 @@ async def test_what_was_changed_afterwards_is_found(database: Database):
         await connection.execute(
             update(model_calls).where(model_calls.c.id == call).values(charge=1_000_000_001)
         )
-    assert await verify(database, number) == [
+    assert await verify(book_of(database), number) == [
         "openai/gpt-5: 1000000000 nano-credits on the invoice, 1000000001 in the ledger"
     ]
     document = (await read_invoice(database, number)).document.replace(b'"total":119', b'"total":118')
     async with database.begin() as connection:
         await connection.execute(update(invoices).values(document=document, total=118))
-    problems = await verify(database, number)
+    problems = await verify(book_of(database), number)
     assert problems[0] == "it was changed after it was issued: its hash is another"
     assert "net and tax do not come to the total" in problems
 
@@ -234,7 +237,7 @@ async def test_invoices_outlive_the_tenant(database: Database):
     await add_call(database)
     number = await issued(book)
     await erase_tenant(database, "acme", operator_tenant="default", actor=ACTOR)
-    assert await verify(database, number) == []
+    assert await verify(book_of(database), number) == []
     assert await read_customer(database, "acme") is not None
 
 

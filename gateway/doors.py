@@ -1,0 +1,88 @@
+"""Doors between plugins that do not know each other: what one keeps, and `Context` lends to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class Charged(Struct, frozen=True, kw_only=True):
+    """What calls of one model were charged for one thing that they used, at one rate."""
+
+    provider: str
+    """The instance's name; empty where none was reached."""
+    model: str
+    unit: str
+    """`input_tokens`, `cached_read_tokens`, `output_tokens`, `reasoning_tokens`, `images`, `seconds`, `requests`, …;
+    `calls` where the rates are not known any more."""
+    detail: str = ""
+    """Which of them: `> 200000` tokens of prompt, `1024x1024 high`, `batch`."""
+    quantity: Decimal
+    rate: Fraction | None
+    """In 10⁻⁹ credit for `per` of them; None where it is not known."""
+    per: int = 1
+    charge: int
+    """In 10⁻⁹ credit: a whole number, so that all together are exactly what the ledger has."""
+    calls: int = 0
+    """Calls that are told of here, and in no other row of the model."""
+    uses: Mapping[str, Decimal] = {}
+    """Without a rate: what the calls used, by unit."""
+
+
+class Charges(Protocol):
+    """What calls were charged: `context.charges`."""
+
+    async def charged(
+        self, connection: AsyncConnection, tenant: str, since: float, until: float
+    ) -> Sequence[Charged]:
+        """The charges of a tenant's calls received from `since` until before `until` (Unix seconds), without adjustments.
+
+        They add up to the charges in the ledger exactly. Raises `ConfigError` for a price book that cannot be read, and
+        `Unavailable`.
+        """
+        ...
+
+
+StandingStatus: TypeAlias = Literal["trialing", "active", "past_due", "cancelled", "expired"]
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How a subscription stands with whoever takes the money for it. Times are Unix seconds."""
+
+    reference: str
+    """By which it is known there, as `stripe:sub_x`."""
+    plan: str
+    """The plan's id in the book."""
+    seats: int
+    status: StandingStatus
+    period_start: int
+    period_end: int
+    cancel_at_end: bool
+    told_at: float
+    """When it was asked for: of two answers the later one counts."""
+
+
+class SubscriptionBook(Protocol):
+    """Subscriptions of tenants to plans, where a plugin keeps them: `context.subscriptions`."""
+
+    def trial_days(self, tenant: str, plan: str, seats: int) -> int:
+        """How many days a tenant that subscribes now may try a plan; no more where it was subscribed before.
+
+        Raises `InvalidRequest` for a plan that there is not, and for a number of seats that it does not have.
+        """
+        ...
+
+    async def follow(self, tenant: str, standing: Standing) -> bool:
+        """Make a tenant's subscription what it is elsewhere, where it is paid; return whether that changed anything.
+
+        The same may be told again, and late: what is older than what was told before changes nothing. Raises
+        `InvalidRequest` for a tenant or plan that there is not, and `Unavailable`.
+        """
+        ...
