@@ -110,11 +110,12 @@ class Gateway(Starlette):
             pricing, routing.plan, catalogues, answer_tokens=settings.prices.answer_tokens
         )
         self._context.charges = RatedCalls(lambda: pricing, lambda: catalogues)
+        sinks = hooks.sinks()
         self._ledger = Ledger(
             self._database,
             durability=settings.durability,
             billing=hooks.billing(),
-            sinks=hooks.sinks(),
+            sinks=sinks,
         )
         self._inflight = InFlight(
             on_disconnect=settings.on_disconnect,
@@ -211,6 +212,8 @@ class Gateway(Starlette):
             pricing=pricing,
             vault=self._credentials.vault,
             providers=providers,
+            books=hooks.adjusters(),
+            sinks=[sink.name for sink in sinks],
         )
         # With the sessions there is always an authenticator: nobody administers a gateway that knows no callers.
         admin = AdminApi(

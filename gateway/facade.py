@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from gateway.billing import Adjusts, OnSettled
 from gateway.errors import PluginError
 from gateway.hookspecs import Hooks
 from gateway.plugin import Plugin
@@ -83,8 +84,11 @@ class Facade:
 
         return _values(self._ask("register_asgi_middleware", Middleware))
 
-    def billing(self) -> tuple[Billing, ...]:
-        return _values(self._ask("register_billing", Billing))
+    def billing(self) -> tuple[Billing | OnSettled, ...]:
+        return _values(self._ask("register_billing", Billing, OnSettled))
+
+    def adjusters(self) -> tuple[Adjusts, ...]:
+        return _values(self._ask("register_adjusters", Adjusts))
 
     def sinks(self) -> tuple[Sink, ...]:
         found = list(self._ask("register_sinks", Sink))

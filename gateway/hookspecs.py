@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.middleware import Middleware
     from starlette.routing import BaseRoute
 
+    from gateway.billing import Adjusts, OnSettled
     from gateway.protocols import (
         AdminEndpoint,
         AroundAttempt,
@@ -64,8 +65,13 @@ class Hooks:
         return ()
 
     @hookspec
-    def register_billing(self) -> Sequence[Billing]:
-        """Billing that adds rows to the transactions which open and settle a call. Since 0.1."""
+    def register_billing(self) -> Sequence[Billing | OnSettled]:
+        """Billing that adds rows to the transactions which open and settle a call, or settle it. Since 0.1."""
+        return ()
+
+    @hookspec
+    def register_adjusters(self) -> Sequence[Adjusts]:
+        """Books of what calls were charged, which follow when calls are priced again. Since 0.1."""
         return ()
 
     @hookspec

@@ -158,6 +158,7 @@ async def price_again(request: AdminRequest[Query, NewRepricing]) -> RepricingSh
         which,
         reason=body.reason,
         apply=request.actor if body.apply else None,
+        books=request.services.books,
     )
     changes = [
         RepricedShown(

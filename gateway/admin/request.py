@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from gateway.billing import Adjusts
 from gateway.config import Config
 from gateway.errors import PermissionDenied
 from gateway.ledger import PriceBook, Pricing
@@ -36,6 +37,10 @@ class Services(Struct, frozen=True, kw_only=True):
     vault: Vault
     providers: Mapping[str, Provider]
     """By their names in plugins.toml."""
+    books: Sequence[Adjusts] = ()
+    """Of plugins, which follow when calls are priced again."""
+    sinks: Sequence[str] = ()
+    """The names of those that this config has."""
 
 
 class AdminRequest(Struct, Generic[Q, B], frozen=True, kw_only=True):

@@ -58,6 +58,7 @@ def reprice(
             Which(since=since, until=time.time() if until is None else until, **which),
             reason=reason,
             apply=command_actor() if apply else None,
+            books=priced.books,
         )
 
     found = with_pricing(ctx, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from gateway.types import NANO
 if TYPE_CHECKING:
     import click
 
+    from gateway.billing import Adjusts
     from gateway.ledger import Pricing
     from gateway.ledger.selling import Terms
     from gateway.store import Database
@@ -28,6 +29,8 @@ class Priced(Struct, frozen=True):
     catalogues: Mapping[str, str]
     """The catalogue of each provider of the config."""
     database: Database
+    books: Sequence[Adjusts]
+    """Of the plugins of the config."""
 
 
 def with_pricing(ctx: click.Context, work: Callable[[Priced], Awaitable[T]]) -> T:
@@ -38,13 +41,15 @@ def with_pricing(ctx: click.Context, work: Callable[[Priced], Awaitable[T]]) -> 
 
     config = config_of(ctx)
     pricing = pricing_of(config, PriceBook.load(config.settings.prices.book))
-    catalogues = {one.name: one.catalogue for one in registry_of(ctx).facade.providers()}
+    facade = registry_of(ctx).facade
+    catalogues = {one.name: one.catalogue for one in facade.providers()}
+    books, migrations = facade.adjusters(), facade.migrations()
 
     async def on(database: Database) -> T:
         pricing.selling.replace(await all_selling_prices(database))
-        return await work(Priced(pricing, catalogues, database))
+        return await work(Priced(pricing, catalogues, database, books))
 
-    return on_database(ctx, on)
+    return on_database(ctx, on, migrations if books else ())
 
 
 def terms_words(terms: Terms) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.cli.options import database_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
 
     from gateway.store import Database
@@ -18,15 +20,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def on_database(ctx: click.Context, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run `work` on the configured database, brought up to date first. Raises `Unavailable`."""
+def on_database(
+    ctx: click.Context, work: Callable[[Database], Awaitable[T]], migrations: Sequence[Path] = ()
+) -> T:
+    """Run `work` on the configured database, brought up to date first, with the tables of plugins in `migrations`.
+
+    Raises `Unavailable`.
+    """
     from gateway.store.migrate import needs_upgrade, upgrade
 
     async def run() -> T:
         database = database_of(ctx)
         try:
-            if await needs_upgrade(database):
-                await upgrade(database)
+            if await needs_upgrade(database, migrations):
+                await upgrade(database, migrations)
             return await work(database)
         finally:
             await database.close()

@@ -13,15 +13,16 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from gateway.billing import TakesNotices
 from gateway.errors import Unavailable, Undelivered
 from gateway.protocols import Sink
-from gateway.store import Database
+from gateway.store import Database, notices
 from gateway.store.calls import as_record
 from gateway.store.deliveries import Dead, Retry, cut, due, note_delivery, note_failure
 from gateway.store.tables import sink_leases, workers
@@ -42,19 +43,25 @@ _SUSPECT = 3
 """After so many failures in a row one record may be what stops the others."""
 _SINGLE_SECONDS = 5.0
 
+_Deliver: TypeAlias = Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
+
 
 class Outbox:
-    """Delivers to all sinks, each by a task of its own."""
+    """Delivers to all sinks, each by a task of its own, and lets them hear of notices."""
 
     def __init__(self, database: Database, worker: str, sinks: Sequence[Sink]) -> None:
+        self._database = database
         self._couriers = [Courier(database, worker, sink) for sink in sinks]
+        self._hearing = [sink.name for sink in sinks if isinstance(sink, TakesNotices)]
         self._tasks: list[asyncio.Task[None]] = []
+        self._handing_out: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to deliver."""
         self._tasks = [
             asyncio.create_task(courier.run(), name="gateway outbox") for courier in self._couriers
         ]
+        self._handing_out = asyncio.create_task(self._hand_out(), name="gateway notices")
 
     def wake(self) -> None:
         """Something may have been settled."""
@@ -63,6 +70,9 @@ class Outbox:
 
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109 - what is left at its end is delivered by the next one
         """Deliver what is there, for at most `timeout` seconds; the rest stays in the outbox."""
+        if self._handing_out is not None:
+            self._handing_out.cancel()
+            await asyncio.wait({self._handing_out})
         for courier in self._couriers:
             courier.finish()
         if self._tasks:
@@ -72,6 +82,18 @@ class Outbox:
             await asyncio.wait(self._tasks)
         for courier in self._couriers:
             await courier.leave()
+
+    async def _hand_out(self) -> None:
+        """Put new notices before the couriers; also where nobody hears, so that old ones surprise no later sink."""
+        while True:
+            await asyncio.sleep(_POLL)
+            try:
+                while await notices.hand_out(self._database, self._hearing):
+                    self.wake()
+            except Unavailable:
+                continue  # the journal says so
+            except Exception:
+                log.exception("handing out notices failed, trying again in %g s", _POLL)
 
 
 class Courier:
@@ -144,30 +166,35 @@ class Courier:
         rows = await due(self._database, self._sink.name, _BATCH)
         if not rows:
             return False
-        records = [
-            as_record(row) for row in rows if row.id is not None
-        ]  # a deleted call leaves nothing to tell
-        problems = await self._hand_over(records)
+        # What is neither a call nor a notice was deleted: there is nothing to tell.
+        found = await notices.notices_of(self._database, [row.waiting for row in rows if row.id is None])
+        records = [as_record(row) for row in rows if row.id is not None]
+        problems = await self._hand_over(self._sink.deliver, records)
+        if isinstance(self._sink, TakesNotices):
+            told = [notices.as_record(found[row.waiting]) for row in rows if row.waiting in found]
+            problems = _both(problems, await self._hand_over(self._sink.deliver_notices, told))
         await self._note(rows, problems)
         return len(rows) == _BATCH and not problems.left
 
-    async def _hand_over(self, records: Sequence[Mapping[str, Any]]) -> Undelivered:
+    async def _hand_over(self, deliver: _Deliver, records: Sequence[Mapping[str, Any]]) -> Undelivered:
         """Let the sink take the records; return what it did not take."""
+        if not records:
+            return Undelivered()
         try:
             async with asyncio.timeout(_LEASE / 2):
-                await self._sink.deliver(records)
+                await deliver(records)
         except Undelivered as problems:
             return problems
         except Exception:
             if self._failures < _SUSPECT or len(records) == 1:
                 raise
-            return await self._one_by_one(records)
+            return await self._one_by_one(deliver, records)
         return Undelivered()
 
-    async def _one_by_one(self, records: Sequence[Mapping[str, Any]]) -> Undelivered:
+    async def _one_by_one(self, deliver: _Deliver, records: Sequence[Mapping[str, Any]]) -> Undelivered:
         """Find the records that a sink fails on; raise what it raises for any one of them when it seems to be away."""
         probe = random.choice(records)  # noqa: S311 - no secret
-        await self._single(probe)
+        await _single(deliver, probe)
         until = time.monotonic() + _LEASE / 2
         failed: dict[str, str] = {}
         left: set[str] = set()
@@ -178,14 +205,10 @@ class Courier:
                 left.add(record["id"])
                 continue
             try:
-                await self._single(record)
+                await _single(deliver, record)
             except Exception as error:  # noqa: BLE001 - a sink may raise anything
                 failed[record["id"]] = _words(error)
         return Undelivered(failed=failed, left=left)
-
-    async def _single(self, record: Mapping[str, Any]) -> None:
-        async with asyncio.timeout(_SINGLE_SECONDS):
-            await self._sink.deliver([record])
 
     async def _note(self, rows: Sequence[Any], problems: Undelivered) -> None:
         """Take from the outbox what was taken or is given up, and put off the rest."""
@@ -263,6 +286,19 @@ class Courier:
             await note_failure(self._database, name, _words(error))
         except Unavailable as away:
             log.warning("sink '%s': its state cannot be written: %s", name, away.message)
+
+
+async def _single(deliver: _Deliver, record: Mapping[str, Any]) -> None:
+    async with asyncio.timeout(_SINGLE_SECONDS):
+        await deliver([record])
+
+
+def _both(one: Undelivered, other: Undelivered) -> Undelivered:
+    return Undelivered(
+        failed={**one.failed, **other.failed},
+        refused={**one.refused, **other.refused},
+        left={*one.left, *other.left},
+    )
 
 
 def _words(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from gateway.store.price_adjustments import Correction, Which, adjust, settled_c
 from gateway.types import Outcome
 
 if TYPE_CHECKING:
+    from gateway.billing import Adjusts
     from gateway.store import Database
 
 
@@ -50,11 +51,12 @@ async def reprice(
     *,
     reason: str,
     apply: Actor | None,
+    books: Sequence[Adjusts] = (),
 ) -> Repricing:
     """Compare what calls were charged with what they would be today.
 
     `catalogues` names the catalogue of each provider. With an actor in `apply` the differences are written as
-    adjustments; doing it again then finds nothing more to do.
+    adjustments, which the `books` follow; doing it again then finds nothing more to do.
     """
     found, last = Repricing(by_model={}), ""
     while page := await settled_calls(database, which, after=last):
@@ -70,7 +72,7 @@ async def reprice(
         before = await sums(database, [one.row.id for one in wanted])
         differing = [one for one in wanted if (one.cost, one.charge) != before.get(one.row.id, (0, 0, 0))[1:]]
         if apply is not None and differing:
-            differing = await adjust(database, differing, reason=reason, actor=apply)
+            differing = await adjust(database, differing, reason=reason, actor=apply, books=books)
         for one in differing:
             _, cost, charge = before.get(one.row.id, (0, 0, 0))
             found.note(one.row, one.cost - cost, one.charge - charge)

@@ -119,9 +119,9 @@ def as_record(row: Row[Any]) -> dict[str, Any]:
         "charge_nano": row.charge,
         "price_version": row.price_version,
         "error": error,
-        "received_at": _rfc3339(row.received_at),
-        "first_byte_at": _rfc3339(row.first_byte_at),
-        "ended_at": _rfc3339(row.ended_at),
+        "received_at": rfc3339(row.received_at),
+        "first_byte_at": rfc3339(row.first_byte_at),
+        "ended_at": rfc3339(row.ended_at),
         "duration_ms": None if row.ended_at is None else round((row.ended_at - row.received_at) * 1000, 3),
     }
 
@@ -133,7 +133,8 @@ def as_cell(value: Any) -> Any:
     return value
 
 
-def _rfc3339(moment: float | None) -> str | None:
+def rfc3339(moment: float | None) -> str | None:
+    """Unix seconds as RFC 3339 in UTC, with milliseconds."""
     if moment is None:
         return None
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

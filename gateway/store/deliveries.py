@@ -41,8 +41,8 @@ class Dead(Struct, frozen=True, kw_only=True):
 async def due(database: Database, sink: str, limit: int) -> Sequence[Row[Any]]:
     """What waits for a sink and may be tried now, oldest first.
 
-    Each row is a call as in `model_calls`, all null where it was deleted, with its `position` in the outbox, its id as
-    `waiting`, and how often it was tried before as `tries`. Raises `Unavailable`.
+    Each row is a call as in `model_calls`, all null for a notice and where it was deleted, with its `position` in the
+    outbox, the id of the call or notice as `waiting`, and how often it was tried before as `tries`. Raises `Unavailable`.
     """
     query = (
         select(

@@ -152,7 +152,7 @@ def _differences(connection: Connection) -> list[str]:
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - only who checks pays for alembic
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
 
-    from gateway.store.identity_tables import metadata  # noqa: PLC0415 - the last module to add tables to it
+    from gateway.store.money_tables import metadata  # noqa: PLC0415 - the last module to add tables to it
 
     def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
         return kind != "table" or name in metadata.tables

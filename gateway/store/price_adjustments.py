@@ -10,8 +10,10 @@ from msgspec import Struct
 from sqlalchemy import func, insert, or_, select, tuple_
 
 from gateway.store.audit import Actor, record
+from gateway.store.calls import rfc3339
 from gateway.store.changes import bump
 from gateway.store.forgetting import call_id_at
+from gateway.store.notices import Notice, notice, post
 from gateway.store.structs import many
 from gateway.store.tables import model_calls, price_adjustments
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.billing import Adjusts
     from gateway.store.database import Database
 
 REVISION = "price_adjustments"
@@ -168,12 +171,18 @@ async def sums(database: Database, calls: Sequence[str]) -> Mapping[str, tuple[i
 
 
 async def adjust(
-    database: Database, corrections: Sequence[Correction], *, reason: str, actor: Actor
+    database: Database,
+    corrections: Sequence[Correction],
+    *,
+    reason: str,
+    actor: Actor,
+    books: Sequence[Adjusts] = (),
 ) -> list[Correction]:
     """Write what calls are to cost from now on; returns the rows that were needed.
 
     Each correction says what the *whole* difference to the call's row is to be; what earlier adjustments have added
-    is taken off under a lock, so that two repricings at once add nothing twice.
+    is taken off under a lock, so that two repricings at once add nothing twice. The `books` follow, and sinks are told,
+    in the same transaction: whoever is killed meanwhile has done nothing, and may begin again.
     """
     now = time.time()
     async with database.begin() as connection:
@@ -205,6 +214,10 @@ async def adjust(
             )
         if rows:
             await connection.execute(insert(price_adjustments), rows)
+            adjustments = [Adjustment(**row) for row in rows]
+            for book in books:
+                await book.on_adjust(connection, adjustments)
+            await post(connection, *map(_told, adjustments))
             for tenant in sorted({row["tenant"] for row in rows}):
                 theirs = [row for row in rows if row["tenant"] == tenant]
                 after = {
@@ -215,3 +228,19 @@ async def adjust(
                 }
                 await record(connection, actor, "calls.reprice", str(revision), tenant=tenant, after=after)
         return made
+
+
+def _told(made: Adjustment) -> Notice:
+    data = {
+        "call": made.call,
+        "number": made.number,
+        "key": made.key,
+        "model": made.model,
+        "received_at": rfc3339(made.received_at),
+        "cost_nano": made.cost,
+        "charge_nano": made.charge,
+        "price_version": made.price_version,
+        "reason": made.reason,
+    }
+    of = (made.call, made.number)
+    return notice("adjustment", *of, tenant=made.tenant, at=made.created_at, data=data)

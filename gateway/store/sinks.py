@@ -1,4 +1,4 @@
-"""Sinks as the operator sees them: how far each has come, what it will not take, and sending calls again."""
+"""Sinks as the operator sees them: how far each has come, what it will not take, and sending events again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from sqlalchemy import delete, exists, func, insert, literal, select
+from sqlalchemy import and_, delete, exists, func, insert, literal, select
 
 from gateway.store.audit import record
+from gateway.store.money_tables import notices
 from gateway.store.tables import dead_letters, model_calls, outbox, sink_states
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ class SinkState(Struct, frozen=True, kw_only=True):
 
     sink: str
     waiting: int = 0
-    """Calls that it has not yet taken."""
+    """Calls and notices that it has not yet taken."""
     lag: float = 0.0
-    """Seconds since the end of the oldest of them."""
+    """Seconds since the oldest of them happened."""
     dead: int = 0
     delivered: int = 0
     delivered_at: float | None = None
@@ -37,7 +38,7 @@ class SinkState(Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """A settled call that a sink will not take."""
+    """A settled call, or a notice, that a sink will not take."""
 
     sink: str
     call: str
@@ -77,42 +78,50 @@ async def letters(database: Database, *, sink: str | None, limit: int) -> list[D
 
 async def replay_dead(database: Database, sink: str, actor: Actor) -> int:
     """Let a sink have its dead letters again; return how many. Raises `Unavailable`."""
-    calls = select(dead_letters.c.call).where(dead_letters.c.sink == sink)
+    dead = select(dead_letters.c.call).where(dead_letters.c.sink == sink)
     async with database.begin() as connection:
-        which = model_calls.c.id.in_(calls)
-        count = await _send(connection, sink, which)
+        count = await _send(connection, sink, model_calls.c.id.in_(dead), notices.c.id.in_(dead))
         await connection.execute(delete(dead_letters).where(dead_letters.c.sink == sink))
         await _audit(connection, actor, sink, {"dead": True, "calls": count})
     return count
 
 
-async def replay_calls(database: Database, sink: str, calls: Sequence[str], actor: Actor) -> int:
-    """Let a sink have these calls again, as far as they are settled; return how many. Raises `Unavailable`."""
+async def replay_calls(database: Database, sink: str, ids: Sequence[str], actor: Actor) -> int:
+    """Let a sink have these calls, as far as they are settled, and notices again; return how many. Raises `Unavailable`."""
     async with database.begin() as connection:
-        count = await _send(connection, sink, model_calls.c.id.in_(calls))
-        forget = (dead_letters.c.sink == sink, dead_letters.c.call.in_(calls))
+        count = await _send(connection, sink, model_calls.c.id.in_(ids), notices.c.id.in_(ids))
+        forget = (dead_letters.c.sink == sink, dead_letters.c.call.in_(ids))
         await connection.execute(delete(dead_letters).where(*forget))
-        await _audit(connection, actor, sink, {"calls": count, "ids": list(calls)})
+        await _audit(connection, actor, sink, {"calls": count, "ids": list(ids)})
     return count
 
 
 async def replay_period(database: Database, sink: str, since: float, until: float, actor: Actor) -> int:
-    """Let a sink have all calls again that ended then, `until` not included; return how many. Raises `Unavailable`."""
-    ended = model_calls.c.ended_at
+    """Let a sink have all calls that ended then, and notices, again, `until` not included; return how many.
+
+    Raises `Unavailable`.
+    """
+    ended, at = model_calls.c.ended_at, notices.c.at
     async with database.begin() as connection:
-        count = await _send(connection, sink, (ended >= since) & (ended < until))
+        told = (at >= since) & (at < until)
+        count = await _send(connection, sink, (ended >= since) & (ended < until), told)
         await _audit(connection, actor, sink, {"calls": count, "since": since, "until": until})
     return count
 
 
-async def _send(connection: AsyncConnection, sink: str, which: ColumnElement[bool]) -> int:
-    waits = exists().where(outbox.c.sink == sink, outbox.c.call == model_calls.c.id)
-    calls = (
-        select(literal(sink), model_calls.c.id)
-        .where(which, model_calls.c.status != "processing", ~waits)
-        .order_by(model_calls.c.id)
-    )
-    return (await connection.execute(insert(outbox).from_select(["sink", "call"], calls))).rowcount
+async def _send(
+    connection: AsyncConnection, sink: str, calls: ColumnElement[bool], told: ColumnElement[bool]
+) -> int:
+    settled = model_calls.c.status != "processing"
+    count = 0
+    for column, which in (
+        (model_calls.c.id, and_(calls, settled)),
+        (notices.c.id, and_(told, notices.c.sent)),
+    ):
+        waits = exists().where(outbox.c.sink == sink, outbox.c.call == column)
+        again = select(literal(sink), column).where(which, ~waits).order_by(column)
+        count += (await connection.execute(insert(outbox).from_select(["sink", "call"], again))).rowcount
+    return count
 
 
 async def _audit(connection: AsyncConnection, actor: Actor, sink: str, after: dict[str, Any]) -> None:
@@ -120,9 +129,11 @@ async def _audit(connection: AsyncConnection, actor: Actor, sink: str, after: di
 
 
 def _waiting() -> Any:
+    oldest = func.min(func.coalesce(model_calls.c.ended_at, notices.c.at))
     return (
-        select(outbox.c.sink, func.count().label("waiting"), func.min(model_calls.c.ended_at).label("oldest"))
+        select(outbox.c.sink, func.count().label("waiting"), oldest.label("oldest"))
         .join_from(outbox, model_calls, outbox.c.call == model_calls.c.id, isouter=True)
+        .outerjoin(notices, outbox.c.call == notices.c.id)
         .group_by(outbox.c.sink)
     )
 

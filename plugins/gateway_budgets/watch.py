@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import delete, select, tuple_
 
 from gateway.errors import GatewayError
+from gateway.store.calls import rfc3339
+from gateway.store.notices import notice, post
 from gateway.store.upsert import insert_into
 from gateway_budgets.amount import shown
 from gateway_budgets.tables import alerts, holds, lines, spending
@@ -136,6 +138,19 @@ class Watch:
                 .returning(alerts.c.threshold)
             )
             first = (await connection.execute(statement)).one_or_none() is not None
+            if first:
+                told = {
+                    "budget": entry.id,
+                    "scope": entry.scope,
+                    "subject": entry.subject,
+                    "period": entry.span,
+                    "period_start": rfc3339(start),
+                    "threshold_percent": threshold,
+                    "spent_nano": spent,
+                    "amount_nano": entry.amount,
+                }
+                of = (entry.id, start, threshold)
+                await post(connection, notice("budget", *of, tenant=entry.tenant, at=time.time(), data=told))
         if first:  # another worker may have been quicker
             self._log.warning(
                 "%s of tenant %s: %d %% of the budget %s are reached: %s of %s credits (%s)",

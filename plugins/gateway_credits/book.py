@@ -14,6 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from gateway.errors import InvalidRequest, QuotaExceeded
 from gateway.ids import Ids
 from gateway.store.audit import Actor, record
+from gateway.store.notices import notice, post
+from gateway.store.price_adjustments import sums_of
 from gateway.store.tables import model_calls
 from gateway.store.upsert import insert_into
 from gateway_credits import grants
@@ -189,9 +191,11 @@ class Book:
                 raise InvalidRequest(
                     f"No call {call!r} of {tenant!r} was charged.", status=404, code="not_found"
                 )
-            account, charged = Account(row.tenant, row.owner), -row.amount
-            back = charged if amount is None else positive(amount)
-            if back > charged:
+            account = Account(row.tenant, row.owner)
+            _, _, adjusted = (await sums_of(connection, [call])).get(call, (0, 0, 0))
+            charged = -row.amount + adjusted
+            back = max(0, charged) if amount is None else positive(amount)
+            if back > charged or not back:
                 raise InvalidRequest(
                     f"That call was charged {shown(charged)} credits, not more.", param="amount"
                 )
@@ -203,6 +207,9 @@ class Book:
                 connection, account, made, back, kind="paid", priority=MIDDLE, at=now, expires_at=None
             )
             await change(connection, account, balance=back)
+            told = {"call": call, "amount_nano": back, "account": account.shown, "transaction": made}
+            user = account.owner or None
+            await post(connection, notice("refund", call, tenant=tenant, user=user, at=now, data=told))
             await self._note(connection, actor, "credit.refund", account, made, back, call=call)
         return back
 

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Collection
 from typing import Final
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import case, delete, exists, insert, or_, select, update
 
 from gateway.errors import Unavailable
 from gateway.ids import Ids
 from gateway.store import Database
+from gateway.store.notices import notice, post
 from gateway.store.tables import model_calls
 from gateway.store.upsert import insert_into
 from gateway_credits.account import Account, shown
@@ -25,6 +26,8 @@ from gateway_credits.tables import OPEN, accounts, balances, events, grants, hol
 
 _LEASE: Final = 30.0
 _AT_ONCE: Final = 500
+_LOOK_SECONDS: Final = 60.0
+"""How often the leader looks at all accounts: a worker that was killed may not have told of those it touched."""
 _KEPT: Final = 86_400.0
 """For so many seconds after its lease the row of a settled hold stays."""
 
@@ -52,6 +55,7 @@ class Keeper:
         self._log = log
         self._clock = clock
         self._worker = Ids()()
+        self._looked_at: float | None = None
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -77,8 +81,10 @@ class Keeper:
     async def _run(self) -> None:
         while not await self._stopped():
             try:
+                if leads := await self.lead():
+                    await self.look_around()
                 await self.tell()
-                if await self.lead():
+                if leads:
                     await self.expire()
                     await self.reap()
             except Unavailable:
@@ -109,6 +115,22 @@ class Keeper:
                 )
             )
             return (await connection.execute(taken)).rowcount == 1
+
+    async def look_around(self) -> None:
+        """Find the accounts whose level was not told of, once a minute."""
+        now = time.monotonic()
+        if self._looked_at is not None and now - self._looked_at < _LOOK_SECONDS:
+            return
+        balance = balances.c.balance
+        levels = ((balance <= max(self._floor, 0), "exhausted"), (balance < self._low, "low"))
+        query = (
+            select(balances.c.tenant, balances.c.owner)
+            .join(accounts, (accounts.c.tenant == balances.c.tenant) & (accounts.c.owner == balances.c.owner))
+            .where(case(*levels, else_="ok") != accounts.c.level)
+        )
+        async with self._database.connect() as connection:
+            self._touched.update(Account(*row) for row in await connection.execute(query))
+        self._looked_at = now
 
     async def expire(self) -> None:
         """Book what has expired."""
@@ -165,8 +187,17 @@ class Keeper:
                 moved = await connection.execute(update(accounts).where(*was).values(level=level))
                 if moved.rowcount == 0 or level == "ok" or (row.level, level) == ("exhausted", "low"):
                     continue
-                event = {"at": self._clock(), "tenant": account.tenant, "owner": account.owner}
-                await connection.execute(insert(events).values(**event, kind=level, available=available))
+                now = self._clock()
+                event = {"at": now, "tenant": account.tenant, "owner": account.owner}
+                noted = insert(events).values(**event, kind=level, available=available)
+                number = await connection.scalar(noted.returning(events.c.position))
+                told = {"level": level, "balance_nano": row.balance, "available_nano": available}
+                what = (*account, level, number)
+                user = account.owner or None
+                await post(
+                    connection,
+                    notice("balance", *what, tenant=account.tenant, user=user, at=now, data=told),
+                )
             self._log.warning("%s: credit is %s, %s left", account.shown, level, shown(row.balance))
 
     def _level(self, balance: int) -> str:

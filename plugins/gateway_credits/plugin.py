@@ -13,14 +13,17 @@ from pydantic import Field, field_validator
 from gateway.errors import InvalidRequest
 from gateway.plugin import Plugin, PluginConfig, hookimpl
 from gateway_credits.account import nano_of
-from gateway_credits.book import Book, Welcome
+from gateway_credits.adjusting import Adjuster
+from gateway_credits.book import Welcome
 from gateway_credits.gate import Gate
 from gateway_credits.holding import Holding
 from gateway_credits.keeper import Keeper
+from gateway_credits.showing import ShownBook
 
 if TYPE_CHECKING:
     import click
 
+    from gateway.billing import Adjusts
     from gateway.plugin import Context
     from gateway.protocols import AroundCall, Billing, OnFinished
 
@@ -107,7 +110,9 @@ class Credits(Plugin[CreditsConfig]):
         amount, days = nano_of(config.welcome), config.welcome_days
         welcome = Welcome(amount, None if days is None else days * _DAY) if amount else None
         floor = nano_of(config.floor)
-        self.book = Book(context.database, per=config.per, welcome=welcome)
+        self.book = ShownBook(
+            context.database, per=config.per, welcome=welcome, payment_url=config.payment_url
+        )
         context.credits = self.book
         self._holding = Holding(
             per=config.per,
@@ -137,6 +142,10 @@ class Credits(Plugin[CreditsConfig]):
     def register_billing(self) -> Sequence[Billing]:
         self._holding.prices = self.context.prices
         return (self._holding,)
+
+    @hookimpl
+    def register_adjusters(self) -> Sequence[Adjusts]:
+        return (Adjuster(self.config.per),)
 
     @hookimpl
     def register_interceptors(self) -> Sequence[AroundCall | OnFinished]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import func, literal, or_, select, union_all
+from sqlalchemy import String, cast, func, literal, or_, select, union_all
 
-from gateway.store.tables import model_calls
+from gateway.store.tables import model_calls, price_adjustments
 from gateway_credits.account import Account, shown
 from gateway_credits.tables import OPEN, accounts, balances, entries, grants, holds, transactions
 
@@ -107,7 +107,7 @@ def _of_account(row: Any) -> str:
 
 
 def _calls(since: float | None) -> list[_Check]:
-    """Each settled call with a charge was captured in exactly that amount, and nothing else was."""
+    """Each settled call with a charge was captured in exactly that amount, its adjustments too, and nothing else was."""
     call = model_calls.c
     taken = (
         select(entries.c.transaction, func.sum(-entries.c.amount).label("amount"))
@@ -128,6 +128,21 @@ def _calls(since: float | None) -> list[_Check]:
         .where(call.status != "processing", call.ended_at >= (first.c.at if since is None else since))
         .where(captured != func.coalesce(call.charge, 0))
     )
+    book, priced = transactions.alias(), price_adjustments.c
+    reference = priced.call + "#" + cast(priced.number, String)
+    line = (entries.c.transaction == book.c.id) & (entries.c.at == book.c.at)
+    adjusted = (
+        select(priced.call, priced.number, priced.charge, entries.c.amount)
+        .join_from(price_adjustments, model_calls, call.id == priced.call)
+        .join(first, (first.c.tenant == call.tenant) & (call.ended_at >= first.c.at))
+        .outerjoin(book, (book.c.kind == "adjustment") & (book.c.reference == reference))
+        .outerjoin(entries, line & (entries.c.tenant == priced.tenant))
+        .where(func.coalesce(entries.c.amount, 0) != -priced.charge)
+    )
+    if since is not None:
+        adjusted = adjusted.where(call.ended_at >= since)
+    of_none = select(priced.call).where(reference == transactions.c.reference).exists()
+    made_up = select(transactions.c.id).where(transactions.c.kind == "adjustment", ~of_none)
     running = (
         select(call.id)
         .join_from(model_calls, transactions, transactions.c.id == call.id)
@@ -140,5 +155,13 @@ def _calls(since: float | None) -> list[_Check]:
                 f"call {row.id} was charged {shown(row.charge or 0)}, but {shown(int(row.captured))} captured"
             ),
         ),
+        (
+            adjusted,
+            lambda row: (
+                f"adjustment {row.number} of call {row.call} is {shown(row.charge)}, "
+                f"but {shown(-(row.amount or 0))} is booked"
+            ),
+        ),
+        (made_up, lambda row: f"transaction {row.id} books an adjustment that there is not"),
         (running, lambda row: f"call {row.id} was captured, but is not settled"),
     ]

@@ -1,4 +1,4 @@
-"""A settled call as an event: CloudEvents 1.0, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md."""
+"""A settled call, or a notice, as an event: CloudEvents 1.0, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ TYPE: Final = "ai.gateway.usage.v1"
 
 MEDIA_TYPE: Final = "application/cloudevents+json"
 BATCH_MEDIA_TYPE: Final = "application/cloudevents-batch+json"
+
+_NOTICES: Final = {
+    "adjustment": "ai.gateway.adjustment.v1",
+    "refund": "ai.gateway.refund.v1",
+    "credit_note": "ai.gateway.credit_note.v1",
+    "balance": "ai.gateway.balance.v1",
+    "budget": "ai.gateway.budget.v1",
+}
+"""The types of events that tell of money beside calls, by the kind of the notice."""
 
 _SAME: Final = (
     *("request_id", "client_request_id", "tenant", "user", "key", "capability", "model", "provider"),
@@ -64,4 +73,19 @@ def usage_event(record: Mapping[str, Any], source: str) -> dict[str, Any]:
             "error_code": error.get("code"),
             **{name: record[name] for name in _TIMES},
         },
+    }
+
+
+def notice_event(notice: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The event of what happened to money beside calls; `notice` is what sinks are given. The same makes the same."""
+    tenant, user = notice["tenant"], notice["user"]
+    return {
+        "specversion": "1.0",
+        "id": notice["id"],
+        "source": source,
+        "type": _NOTICES[notice["kind"]],
+        "subject": f"{tenant}/{user}" if user else tenant,
+        "time": notice["time"],
+        "datacontenttype": "application/json",
+        "data": {"tenant": tenant, "user": user, **notice["data"]},
     }

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gateway.errors import Undelivered
 from gateway.secrets import Secret
-from gateway_events.event import EventsConfig
+from gateway_events.event import TYPE, EventsConfig
 from gateway_events.http import Answer, post
 from gateway_events.plugin import EventSink
 from gateway_events.sending import Away
@@ -42,6 +42,12 @@ class Lago(EventSink[LagoConfig]):
     id = "sink.lago"
     Config = LagoConfig
 
+    async def send_notices(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Send adjustments, which correct the sums of what they adjust; Lago has no use for other notices."""
+        adjustments = [event for event in events if "charge_nano" in event["data"]]
+        if adjustments:
+            await self.send(adjustments)
+
     async def send(self, events: Sequence[Mapping[str, Any]]) -> None:
         refused: dict[str, str] = {}
         while events:  # Lago takes a batch as a whole or not at all, and says which events it minds
@@ -68,7 +74,7 @@ class Lago(EventSink[LagoConfig]):
 
     def _event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         data = event["data"]
-        counted: Mapping[str, float] = data["usage"] or {}
+        counted: Mapping[str, float] = data.get("usage") or {}
         usage = {name: count for name, count in counted.items() if name != "estimated"}
         by = data["tenant"] if self.config.subscription == "tenant" else event["subject"]
         return {
@@ -77,9 +83,9 @@ class Lago(EventSink[LagoConfig]):
             "code": self.config.code,
             "timestamp": datetime.fromisoformat(event["time"]).timestamp(),
             "properties": {
-                **{name: data[name] for name in ("user", "model", "provider", "capability", "status")},
+                **{name: data.get(name) for name in ("user", "model", "provider", "capability", "status")},
                 **usage,
-                "calls": 1,
+                "calls": 1 if event["type"] == TYPE else 0,
                 "cost_nano": data["cost_nano"] or 0,
                 "charge_nano": data["charge_nano"] or 0,
             },

@@ -47,6 +47,9 @@ class PaymentKit(EventSink[PaymentKitConfig]):
     id = "sink.paymentkit"
     Config = PaymentKitConfig
 
+    async def send_notices(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Leave them out: the meter counts calls alone."""
+
     async def send(self, events: Sequence[Mapping[str, Any]]) -> None:
         paid = [event for event in events if event["data"]["user"] and event["data"]["charge_nano"]]
         if paid:

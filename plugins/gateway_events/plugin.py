@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from gateway.errors import ConfigError
 from gateway.plugin import Plugin, hookimpl
-from gateway_events.event import EventsConfig, usage_event
+from gateway_events.event import EventsConfig, notice_event, usage_event
 
 if TYPE_CHECKING:
     from gateway.protocols import Sink
@@ -28,6 +28,15 @@ class EventSink(Plugin[ConfigT]):
         """Send an event for each record. Raises as `gateway.protocols.Sink` says."""
         if records:
             await self.send([usage_event(record, self.config.source) for record in records])
+
+    async def deliver_notices(self, notices: Sequence[Mapping[str, Any]]) -> None:
+        """Send an event for each notice. Raises as `deliver` does."""
+        if notices:
+            await self.send_notices([notice_event(each, self.config.source) for each in notices])
+
+    async def send_notices(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Send events that tell of no call. Raises as `deliver` does."""
+        await self.send(events)
 
     async def send(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Send at least one event. Raises as `deliver` does."""

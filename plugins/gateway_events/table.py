@@ -13,7 +13,7 @@ from gateway.plugin import hookimpl
 from gateway.secrets import Secret
 from gateway.store import Database
 from gateway.store.upsert import insert_into
-from gateway_events.event import EventsConfig
+from gateway_events.event import TYPE, EventsConfig
 from gateway_events.plugin import EventSink
 from gateway_events.tables import metadata, usage_events
 
@@ -64,10 +64,12 @@ class Table(EventSink[TableConfig]):
 
 def _row(event: Mapping[str, Any]) -> dict[str, Any]:
     data = event["data"]
-    names = ("tenant", "user", "model", "provider", "status", "cost_nano", "charge_nano")
+    names = ("tenant", "user", "provider", "cost_nano", "charge_nano")
     return {
         "id": event["id"],
         "time": datetime.fromisoformat(event["time"]),
-        **{name: data[name] for name in names},
+        **{name: data.get(name) for name in names},
+        "model": data.get("model", ""),
+        "status": data["status"] if event["type"] == TYPE else event["type"].split(".")[2],
         "event": event,
     }

@@ -33,17 +33,18 @@ _HOUR: Final = 3600
 
 
 class Usage(Struct, frozen=True):
-    """What a call adds to the meter."""
+    """What a call, or an adjustment of its charge, adds to the meter."""
 
     call: str
+    """Its id, or that of the notice of the adjustment."""
     tenant: str
     nano: int
-    """Its charge, in 10⁻⁹ credit."""
+    """In 10⁻⁹ credit; negative where a call was charged too much."""
     at: float
 
 
 class Metering:
-    """`gateway.protocols.Sink`: takes settled calls from the outbox."""
+    """`gateway.protocols.Sink` and `gateway.billing.TakesNotices`: takes settled calls and adjustments from the outbox."""
 
     def __init__(self, name: str, meter: Meter, database: Database, sending: Sending) -> None:
         self.name = name
@@ -60,12 +61,41 @@ class Metering:
         )
         await self._sending.send()
 
+    async def deliver_notices(self, notices: Sequence[Mapping[str, Any]]) -> None:
+        """Claim the adjustments of calls that were metered, as usage of when they were made. Raises as `deliver` does.
+
+        Stripe takes negative quantities; below zero in all, a period counts as nothing used.
+        """
+        made = [each for each in notices if each["kind"] == "adjustment" and each["data"]["charge_nano"]]
+        metered = await self._metered(made)
+        await self.claim(
+            Usage(each["id"], each["tenant"], each["data"]["charge_nano"], _seconds(each["time"]))
+            for each in made
+            if each["data"]["call"] in metered
+        )
+        await self._sending.send()
+
+    async def _metered(self, adjustments: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Those of their calls that were reported, or may have been so long ago that nobody remembers."""
+        tenants = {each["tenant"] for each in adjustments}
+        calls = [each["data"]["call"] for each in adjustments]
+        async with self._database.connect() as connection:
+            query = select(customers.c.tenant, customers.c.created_at).where(customers.c.tenant.in_(tenants))
+            since = {row.tenant: row.created_at for row in await connection.execute(query)}
+            claimed = select(metered_calls.c.call).where(metered_calls.c.call.in_(calls))
+            known = set((await connection.execute(claimed)).scalars())
+        return known | {
+            each["data"]["call"]
+            for each in adjustments
+            if each["tenant"] in since and _seconds(each["data"]["received_at"]) >= since[each["tenant"]]
+        }
+
     async def claim(self, usage: Iterable[Usage]) -> int:
         """Write the events of calls that are in none; return how many calls that were.
 
         Calls of tenants that are no customers stay out: they may be reported once they are.
         """
-        found = [each for each in usage if each.nano > 0]
+        found = [each for each in usage if each.nano]
         if not found:
             return 0
         async with self._database.begin() as connection:

@@ -54,6 +54,10 @@ class SampleOnFinished:
         raise NotImplementedError
 
 
+class SampleBook:
+    async def on_adjust(self, connection: object, adjustments: Sequence[object]) -> None: ...
+
+
 class SampleBilling:
     def on_open(self, call: Any) -> Sequence[Any]:
         raise NotImplementedError
@@ -186,6 +190,11 @@ def test_hook_register_asgi_middleware() -> None:
 def test_hook_register_billing() -> None:
     billing = SampleBilling()
     assert fire("register_billing", [billing]) == (billing,)
+
+
+def test_hook_register_adjusters() -> None:
+    book = SampleBook()
+    assert fire("register_adjusters", [book]) == (book,)
 
 
 def test_hook_register_sinks() -> None:

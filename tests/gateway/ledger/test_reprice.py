@@ -69,7 +69,8 @@ async def filled(sqlite: Database, make_call: MakeCall) -> Database:
         done = Outcome(status="success", provider="main", upstream_model=model, ended_at=at)
         done.usage = Usage(prompt_tokens=1000)
         pricing_of(0).apply(done, "openai", at, tenant)
-        await ledger.record(call, done)
+        await ledger.open(call)
+        await ledger.close(call, done)
     await ledger.stop()
     return sqlite
 

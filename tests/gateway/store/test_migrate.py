@@ -13,12 +13,12 @@ from sqlalchemy import inspect, text
 
 from gateway.errors import ConfigError
 from gateway.store import Database
-from gateway.store.identity_tables import metadata
 from gateway.store.migrate import CORE, check, current, heads, needs_upgrade, upgrade
+from gateway.store.money_tables import metadata
 
 pytestmark = pytest.mark.usefixtures("by_revisions")
 
-ALL = [f"gateway {number:04}" for number in range(1, 11)]
+ALL = [f"gateway {number:04}" for number in range(1, 12)]
 """The core's revisions, in their order."""
 HEAD = ALL[-1]
 

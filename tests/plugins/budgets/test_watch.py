@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from gateway.store import Database
 from gateway.store.migrate import check
+from gateway.store.notices import list_notices
 from gateway.types import NANO
 from gateway_budgets.plugin import MIGRATIONS
 from gateway_budgets.rows import change_budget
@@ -40,6 +41,11 @@ async def test_each_threshold_is_told_once(till: Till, caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records if "80 %" in record.getMessage()] == [
         f"tenant of tenant acme: 80 % of the budget {budget.id} are reached: 8 of 10 credits (month)"
     ]
+    told = await list_notices(till.database, "acme", after=None, limit=9)
+    assert sorted(each.data["threshold_percent"] for each in told) == [50, 80]
+    assert {(each.kind, each.data["budget"], each.data["spent_nano"]) for each in told} == {
+        ("budget", budget.id, 8 * NANO)
+    }
     await change_budget(till.database, "acme", budget.id, amount=8 * NANO, actor=ACTOR)
     await till.plugin.context.changes.look()
     await till.plugin.watch.look()

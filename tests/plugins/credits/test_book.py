@@ -16,6 +16,7 @@ from gateway.ledger import Ledger
 from gateway.store import Database
 from gateway.store.audit import Actor
 from gateway.store.identity_tables import audit_log
+from gateway.store.notices import list_notices
 from gateway.store.tables import model_calls
 from gateway.testing.fakes import make_call
 from gateway.types import Call, Outcome, Principal
@@ -151,6 +152,25 @@ async def test_what_calls_hold_does_not_expire_under_them(ledger: Ledger, databa
     await ledger.write(())
     assert (await book.balance(ACME)).balance == 0
     assert await problems(database) == []
+
+
+async def test_a_low_balance_that_nobody_told_of_is_found_and_told_once(
+    book: Book, ledger: Ledger, database: Database
+) -> None:
+    await book.grant("acme", 10, kind="paid", reference="a")
+    await book.grant("other", 90, kind="paid", reference="b")
+    await made(ledger, 10)  # and its worker is killed before it tells
+
+    def keeper() -> Keeper:
+        log = logging.getLogger("test")
+        return Keeper(book, touched=set(), low=5, floor=0, pause=9, log=log)
+
+    for one in (keeper(), keeper()):
+        await one.look_around()
+        await one.tell()
+    (told,) = await list_notices(database, "acme", after=None, limit=9)
+    assert (told.kind, told.user, told.data["level"]) == ("balance", None, "exhausted")
+    assert await list_notices(database, "other", after=None, limit=9) == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

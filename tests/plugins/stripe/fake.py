@@ -219,7 +219,7 @@ class FakeStripe:
             return _error(400, "The timestamp is out of the window", "timestamp_too_far")
         if body["identifier"] in self.meter_events:
             return _error(400, f"An event already exists with identifier {body['identifier']}.", None)
-        assert int(body["payload"]["value"]) > 0
+        assert int(body["payload"]["value"]) != 0
         assert len(body["identifier"]) <= 100
         self.meter_events[body["identifier"]] = body
         if trouble == "lost":

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from gateway.billing import TakesNotices
 from gateway.errors import Unavailable
 from gateway_stripe.meter import Sending
 from gateway_stripe.metering import Usage
@@ -72,6 +73,43 @@ def test_a_call_that_comes_again_counts_once(shop: Shop) -> None:
     deliver(shop, batch)
     deliver(shop, [*batch[3:], record(tenant, 1_000)])
     assert shop.stripe.units(cus) == 6
+
+
+def adjusted(call: dict[str, Any], nano: int) -> dict[str, Any]:
+    """The notice of an adjustment, as sinks are given it."""
+    return {
+        "id": f"evt_{next(_numbers)}",
+        "kind": "adjustment",
+        "tenant": call["tenant"],
+        "user": None,
+        "time": datetime.now(UTC).isoformat(),
+        "data": {"call": call["id"], "charge_nano": nano, "received_at": call["ended_at"]},
+    }
+
+
+def test_adjustments_of_metered_calls_correct_the_meter_once(shop: Shop) -> None:
+    early = shop.tenant()
+    before = record(early, 9_000)
+    deliver(shop, [before])  # of nobody whom Stripe knows
+    cus = shop.session(shop.order(early))["customer"]
+    calls = [record(early, 5_000), record(early, 2_000)]
+    deliver(shop, calls)
+    metering = shop.office.metering
+    assert isinstance(metering, TakesNotices)
+    notices = [
+        adjusted(calls[0], 1_500),
+        adjusted(calls[1], -2_000),
+        adjusted(before, 50_000),
+        {**adjusted(calls[0], 70_000), "kind": "refund"},
+    ]
+    for _ in range(2):
+        shop.run(lambda: metering.deliver_notices(notices))
+    assert shop.stripe.units(cus) == 6  # 500 wait
+    shop.run(lambda: metering.deliver_notices([adjusted(calls[0], -6_600)]))
+    assert shop.stripe.units(cus) == -1
+    deliver(shop, [record(early, 100)])
+    assert shop.stripe.units(cus) == 0
+    assert all(row.status == "sent" for row in rows(shop, early))
 
 
 def test_an_answer_that_is_lost_charges_once(shop: Shop) -> None:

@@ -1,0 +1,37 @@
+"""The tables of what happens to money beside calls. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, Float, Index, String, Table, text
+
+from gateway.store.identity_tables import metadata
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="made of what it tells of: telling twice makes one"),
+    Column("kind", String(20), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("user", String(200), nullable=True),
+    Column("at", Float(53), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("sent", Boolean, nullable=False, comment="whether it is in the outboxes of the sinks"),
+    Index("notices_tenant", "tenant", "at"),
+    Index(
+        "notices_new",
+        "at",
+        sqlite_where=text("NOT sent"),
+        postgresql_where=text("NOT sent"),
+    ),
+    comment="refunds, adjustments, low balances: what sinks are told of beside calls",
+)
+
+answered_calls = Table(
+    "answered_calls",
+    metadata,
+    Column("call", String(40), primary_key=True, comment="a call that was billed"),
+    Column("tenant", String(64), nullable=False),
+    Column("answer", String(64), nullable=False, comment="the row of kept_answers that it was made for"),
+    Index("answered_calls_answer", "tenant", "answer"),
+    comment="what was billed under an Idempotency-Key whose answer is not kept yet",
+)

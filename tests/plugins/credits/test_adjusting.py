@@ -1,0 +1,157 @@
+"""What pricing again adds to calls is booked with the adjustments, once, or not at all; and sinks hear of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from sqlalchemy import select, update
+
+from gateway.errors import InvalidRequest
+from gateway.ledger import Ledger
+from gateway.store import Database
+from gateway.store.audit import Actor
+from gateway.store.calls import get_call
+from gateway.store.notices import list_notices
+from gateway.store.price_adjustments import Adjustment, Correction, adjust, adjustments_of
+from gateway.testing.fakes import make_call
+from gateway.types import Call, Outcome, Principal
+from gateway_credits.account import Account
+from gateway_credits.adjusting import Adjuster
+from gateway_credits.book import Book
+from gateway_credits.holding import Holding
+from gateway_credits.tables import transactions
+from gateway_credits.verify import verify
+
+TESTS = Actor(kind="gateway", id="tests")
+
+
+class Ten:
+    """Every call is expected to cost 10."""
+
+    def estimate(self, call: Call) -> int:
+        del call
+        return 10
+
+    def use_plans(self, plan_of: object) -> None:
+        """There are none."""
+
+
+class Dies(Adjuster):
+    """Is killed after it has booked."""
+
+    async def on_adjust(self, connection: object, adjustments: Sequence[Adjustment]) -> None:
+        await super().on_adjust(connection, adjustments)  # pyright: ignore[reportArgumentType] - it is one
+        raise KeyboardInterrupt
+
+
+class Till:
+    """A ledger whose calls users pay for, each from an account of their own."""
+
+    def __init__(self, database: Database, ledger: Ledger) -> None:
+        self.database = database
+        self.ledger = ledger
+        self.book = Book(database, per="user", welcome=None)
+
+    async def call(self, charge: int, user: str = "ann") -> str:
+        call = make_call(principal=Principal(tenant="acme", authenticator="test", user=user))
+        await self.ledger.open(call)
+        self.ledger.settle(call, Outcome(status="success", ended_at=time.time(), charge=charge))
+        await self.ledger.write(())
+        return call.id
+
+    async def adjust(self, *changes: tuple[str, int], by: Adjuster | None = None) -> int:
+        """Let calls cost so much more than they were charged; return how many adjustments that took."""
+        corrections = [
+            Correction(
+                row=await get_call(self.database, call), cost=0, charge=more, price_version=None, selling=None
+            )
+            for call, more in changes
+        ]
+        made = await adjust(
+            self.database, corrections, reason="again", actor=TESTS, books=[by or Adjuster("user")]
+        )
+        return len(made)
+
+    async def balance(self, user: str = "ann") -> int:
+        return (await self.book.balance(Account("acme", user))).balance
+
+    async def problems(self) -> list[str]:
+        return [problem async for problem in verify(self.database)]
+
+
+@pytest.fixture
+async def till(database: Database) -> AsyncIterator[Till]:
+    holding = Holding(per="user", floor=0, largest_hold=None, unpriced_hold=0, lease=3600)
+    holding.prices = Ten()
+    ledger = Ledger(database, billing=[holding])
+    await ledger.start()
+    till = Till(database, ledger)
+    for user in ("ann", "bob"):
+        await till.book.grant("acme", 100, kind="promotional", reference=user, user=user)
+    yield till
+    await ledger.stop()
+
+
+async def test_what_costs_more_is_taken_and_what_costs_less_given_back(till: Till) -> None:
+    calls = [await till.call(6), await till.call(8), await till.call(0), await till.call(5, "bob")]
+    assert await till.balance() == 86
+    changes = [(calls[0], 4), (calls[1], -3), (calls[2], 7), (calls[3], -5)]
+    assert await till.adjust(*changes) == 4
+    assert (await till.balance(), await till.balance("bob")) == (78, 100)
+    assert await till.adjust(*changes) == 0
+    assert await till.adjust((calls[0], 0)) == 1
+    assert (await till.balance(), await till.balance("bob")) == (82, 100)
+    assert await till.adjust((calls[1], 200)) == 1
+    assert await till.balance() == -121
+    assert await till.problems() == []
+    told = await list_notices(till.database, "acme", after=None, limit=20)
+    assert sorted((each.kind, each.data["call"], each.data["charge_nano"]) for each in told) == sorted(
+        ("adjustment", *change) for change in (*changes, (calls[0], -4), (calls[1], 203))
+    )
+
+
+async def test_killed_in_the_middle_nothing_is_done_and_it_may_begin_again(till: Till) -> None:
+    call = await till.call(6)
+    with pytest.raises(KeyboardInterrupt):
+        await till.adjust((call, 4), by=Dies("user"))
+    assert await adjustments_of(till.database, call) == []
+    assert await list_notices(till.database, "acme", after=None, limit=9) == []
+    assert await till.balance() == 94
+    await asyncio.gather(*(till.adjust((call, 4)) for _ in range(3)))
+    assert await till.balance() == 90
+    assert await till.problems() == []
+
+
+async def test_no_more_is_refunded_than_the_call_costs_now(till: Till) -> None:
+    call = await till.call(10)
+    await till.adjust((call, -7))
+    with pytest.raises(InvalidRequest, match="not more"):
+        await till.book.refund("acme", call, 4, actor=TESTS)
+    assert await till.book.refund("acme", call, actor=TESTS) == 3
+    assert await till.balance() == 100
+    assert await till.problems() == []
+    (refund,) = [
+        each
+        for each in await list_notices(till.database, "acme", after=None, limit=9)
+        if each.kind == "refund"
+    ]
+    assert (refund.user, refund.data["call"], refund.data["amount_nano"]) == ("ann", call, 3)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_verify_finds_what_was_adjusted_otherwise(till: Till) -> None:
+    call = await till.call(10)
+    await till.adjust((call, 5))
+    async with till.database.begin() as connection:
+        adjusting = transactions.c.kind == "adjustment"
+        (before,) = (await connection.execute(select(transactions.c.reference).where(adjusting))).scalars()
+        await connection.execute(update(transactions).where(adjusting).values(reference="call_none#1"))
+    found = await till.problems()
+    assert before == f"{call}#1"
+    assert [problem.partition(" of ")[0] for problem in found if "adjustment 1" in problem] == [
+        "adjustment 1"
+    ]
+    assert any("books an adjustment that there is not" in problem for problem in found)
