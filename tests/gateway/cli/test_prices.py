@@ -47,7 +47,8 @@ async def _fill(call: Call) -> None:
     database = Database(URL)
     ledger = Ledger(database)
     await ledger.start()
-    await ledger.record(call, done)
+    await ledger.open(call)
+    await ledger.close(call, done)
     await ledger.stop()
     await database.close()
 

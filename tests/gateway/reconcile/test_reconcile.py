@@ -47,7 +47,7 @@ def recording(
         )
         ledger = Ledger(database, durability="settle")
         await ledger.start()
-        await ledger.record(call, outcome)
+        await ledger.close(call, outcome)
         await ledger.stop()
         return call.id
 

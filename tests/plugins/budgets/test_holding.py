@@ -202,6 +202,8 @@ async def test_calls_that_this_worker_did_not_open_settle(
     await till.settle(call)
     assert await till.counted() == {}
     budget = await till.set(10)
-    await till.ledger.record(till.make_call(), make_outcome(charge=NANO))
+    later = till.make_call()
+    await till.ledger.open(later)
+    await till.ledger.close(later, make_outcome(charge=NANO))
     assert await till.counted() == {budget.id: (NANO, 0)}
     assert [row.status for row in await list_calls(till.database)] == ["success", "success"]
