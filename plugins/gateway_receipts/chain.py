@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from gateway.errors import Unavailable
 from gateway.sdk.receipts import Facts, encode, hash_of
 from gateway.store.calls import as_record, get_call
 from gateway.store.random_ids import new_id
+from gateway.store.tables import model_calls
 from gateway.store.upsert import insert_into
-from gateway_receipts.tables import chains, receipts
+from gateway_receipts.tables import chains, owed, receipts
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -33,10 +34,27 @@ async def issue(database: Database, signer: Signer, call: str) -> str:
     """Give the receipt of a call that has ended, as the next of its account; it is durable when this returns.
 
     It says what the ledger holds, so it waits until the settlement is durable. Raises `Unavailable` where that takes
-    longer than 5 seconds.
+    longer than 5 seconds, and where none is owed.
     """
-    row = await _settled(database, call)
+    await _settled(database, call)
+    receipt = await pay(database, signer, call)
+    if receipt is None:
+        raise Unavailable("The ledger owes no receipt for the call: another worker has settled it.")
+    return receipt
+
+
+async def pay(database: Database, signer: Signer, call: str) -> str | None:
+    """Make the receipt that is owed for a call, or give the one that was made; None where none is owed.
+
+    Once for each call, whoever else does so, as what is owed goes in the same transaction. Raises `Unavailable`.
+    """
     async with database.begin() as connection:
+        owes = await connection.execute(delete(owed).where(owed.c.call == call))
+        if owes.rowcount == 0:
+            return await connection.scalar(select(receipts.c.receipt).where(receipts.c.call == call))
+        found = await connection.execute(select(model_calls).where(model_calls.c.id == call))
+        if (row := found.one_or_none()) is None:  # deleted: nothing is left to be told
+            return None
         chain = await _next(connection, row.tenant)
         facts = facts_of(row, account=chain.account, number=chain.number, previous=chain.hash)
         receipt = signer.sign(encode(facts))
@@ -48,7 +66,7 @@ async def issue(database: Database, signer: Signer, call: str) -> str:
     return receipt
 
 
-async def _settled(database: Database, call: str) -> Row[Any]:
+async def _settled(database: Database, call: str) -> None:
     pause = _FIRST_LOOK
     try:
         async with asyncio.timeout(_PATIENCE):
@@ -57,7 +75,6 @@ async def _settled(database: Database, call: str) -> Row[Any]:
                 pause = min(2 * pause, _LONGEST)
     except TimeoutError:
         raise Unavailable("The ledger has not settled the call in time for a receipt.") from None
-    return row
 
 
 async def _next(connection: AsyncConnection, tenant: str) -> Row[str, int, str | None]:

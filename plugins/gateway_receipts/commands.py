@@ -17,6 +17,7 @@ from gateway.sdk.receipts import Chains, Refused
 from gateway.store.calls import get_call
 from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_receipts.chain import chain_of, facts_of, receipts_of
+from gateway_receipts.owing import count_owed
 
 if TYPE_CHECKING:
     from gateway.store import Database
@@ -62,7 +63,9 @@ def commands(database: Database, keys: Mapping[str, Any]) -> click.Group:
         for receipt in given:
             if receipt not in held:
                 raise GatewayError(f"The chain of '{account}' does not hold the receipt {receipt[:40]}…")
-        click.echo(f"The chain of '{account}' is whole: {len(held)} receipts, as the ledger says.")
+        still = _run(database, lambda: count_owed(database, account))
+        rest = f"; {still} are owed, which the running gateway makes" if still else ""
+        click.echo(f"The chain of '{account}' is whole: {len(held)} receipts, as the ledger says{rest}.")
 
     @receipts.command("list")
     @click.argument("account", metavar="TENANT")

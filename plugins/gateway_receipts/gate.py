@@ -34,12 +34,16 @@ class Desk:
         """Whether also requests may get one that do not ask for it."""
         return bool(self._tenants)
 
+    def wants(self, call: Call) -> bool:
+        """Whether a call is to have a receipt: its request asks for one, or its tenant gets them always."""
+        waiting = self._waiting.get(call.request_id)
+        asked = waiting is not None and waiting.asked
+        return asked or ALL in self._tenants or call.principal.tenant in self._tenants
+
     def finished(self, call: Call, outcome: Outcome) -> None:
         """Note which call a request made, once it is settled."""
         waiting = self._waiting.get(call.request_id)
-        if waiting is None or outcome.status != "success":
-            return
-        if waiting.asked or ALL in self._tenants or call.principal.tenant in self._tenants:
+        if waiting is not None and outcome.status == "success" and self.wants(call):
             waiting.call = call.id
 
     async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, asked: bool) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from gateway.billing import OnSettled
     from gateway.protocols import OnFinished
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -62,6 +63,28 @@ class Receipts(Plugin[ReceiptsConfig]):
         except ValueError as error:
             raise ConfigError([str(error)]) from error
         self._desk = Desk(self._issue, config.tenants)
+
+    async def startup(self) -> None:
+        """Make what receipts are owed, now and then."""
+        from gateway_receipts.owing import Payer  # noqa: PLC0415 - the database's libraries, which commands may not need
+
+        self._payer = Payer(self.context.database, self._signer)
+        self._payer.start()
+
+    async def shutdown(self) -> None:
+        await self._payer.stop()
+
+    @hookimpl
+    def register_billing(self) -> Sequence[OnSettled]:
+        from gateway_receipts.owing import Owing  # noqa: PLC0415 - as in `startup`
+
+        return (Owing(self._desk.wants),)
+
+    @hookimpl
+    def register_admin_endpoints(self) -> Sequence[Any]:
+        from gateway_receipts.admin import ENDPOINTS  # noqa: PLC0415 - a command needs none of it
+
+        return ENDPOINTS
 
     @hookimpl
     def register_interceptors(self) -> Sequence[OnFinished]:

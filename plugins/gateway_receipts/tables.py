@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -23,4 +23,13 @@ receipts = Table(
     Column("number", BigInteger, nullable=False),
     Column("receipt", Text, nullable=False, comment="as it was given: a compact JWS"),
     Index("receipts_number", "tenant", "number", unique=True),
+)
+
+owed = Table(
+    "receipts_owed",
+    metadata,
+    Column("call", String(40), primary_key=True, comment="settled, and without its receipt so far"),
+    Column("tenant", String(64), nullable=False),
+    Column("at", Float(53), nullable=False, comment="when the call ended"),
+    Index("receipts_owed_at", "at"),
 )
