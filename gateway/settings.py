@@ -249,6 +249,7 @@ class Settings(_Table):
     )
     drop_params: bool | tuple[str, ...] = Field(
         default=(
+            "built_in_calls",
             "cache_control",
             "cache_key",
             "metadata",

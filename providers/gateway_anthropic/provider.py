@@ -20,6 +20,9 @@ PATHS: Final[Mapping[Dialect, str]] = {
 
 _BY_PATH: Final = {path: dialect for dialect, path in PATHS.items()}
 _BETA: Final = b"anthropic-beta"
+_CODE: Final = b'"type":"code_execution_20250825"'
+_CODE_BETA: Final = b"code-execution-2025-08-25"
+"""Anthropic's own clients say so themselves. https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool"""
 
 
 class AnthropicProvider(Service):
@@ -35,7 +38,10 @@ class AnthropicProvider(Service):
 
     def request(self, attempt: Attempt, credential: Credential) -> tuple[Prepared, bytes, RawHeaders]:
         """Choose the head by the dialect; version and betas may be the client's."""
-        return credential.prepared[attempt.target.dialect], attempt.body, self._asked(attempt.call.forwarded)
+        headers = self._asked(attempt.call.forwarded)
+        if attempt.call.dialect != attempt.target.dialect and _CODE in attempt.body:
+            headers.append((_BETA, _CODE_BETA))
+        return credential.prepared[attempt.target.dialect], attempt.body, headers
 
     async def list_models(self) -> Sequence[str]:
         """Return the names of the models that the service tells of."""

@@ -17,6 +17,7 @@ import msgspec
 from gateway.errors import InvalidRequest
 from gateway.wire.anthropic_messages.citations import raw_citation
 from gateway.wire.anthropic_messages.seals import DIALECT
+from gateway.wire.built_in import lost_name
 from gateway.wire.canonical import (
     Audio,
     CacheHint,
@@ -179,7 +180,7 @@ def _video(_part: Video, losses: Losses) -> None:
 def _foreign(part: Foreign, losses: Losses) -> Block | None:
     if part.dialect == DIALECT:
         return part.value
-    losses.cannot(f"messages.{part.type}")
+    losses.cannot(lost_name(part))
     return None
 
 

@@ -12,6 +12,7 @@ from gateway.wire.anthropic_messages import models
 from gateway.wire.anthropic_messages.content import blocks, cache_control
 from gateway.wire.anthropic_messages.seals import DIALECT
 from gateway.wire.anthropic_messages.thinking import calls_unthought, effort_field, thinking_field
+from gateway.wire.built_in import written
 from gateway.wire.canonical import ChatRequest, Foreign, Tool
 from gateway.wire.closed_schema import closed
 from gateway.wire.codec import Losses
@@ -161,10 +162,8 @@ def _tools(request: ChatRequest, losses: Losses) -> list[dict[str, Any]]:
     tools: list[dict[str, Any]] = []
     for tool in request.tools:
         if isinstance(tool, Foreign):
-            if tool.dialect == DIALECT:
-                tools.append(tool.value)
-            else:
-                losses.cannot(f"tools.{tool.type}")
+            own = written(tool, DIALECT, losses)
+            tools += [own] if own else []
         elif tool.custom:
             losses.cannot("tools.custom")
         else:

@@ -24,6 +24,7 @@ from gateway.wire.bedrock_converse.media import (
     encode_medium,
 )
 from gateway.wire.body import UNREADABLE
+from gateway.wire.built_in import lost_name
 from gateway.wire.canonical import (
     Audio,
     CacheHint,
@@ -221,7 +222,7 @@ class BlockWriter:
     def _foreign(self, part: Foreign) -> dict[str, Any] | None:
         if part.dialect == DIALECT:
             return part.value
-        self._losses.cannot(f"messages.{part.type}")
+        self._losses.cannot(lost_name(part))
         return None
 
 

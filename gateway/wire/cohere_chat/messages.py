@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from gateway.types import Dialect
+from gateway.wire.built_in import lost_name
 from gateway.wire.canonical import (
     Audio,
     Citation,
@@ -77,7 +78,7 @@ class Messages:
                     self.cites = self.cites or part.citations
                     self.documents.append({"id": f"{DOCUMENT_ID}{len(self.documents)}", "data": fields})
             case _:
-                self._losses.cannot(f"messages.{_name(part)}")
+                self._losses.cannot(_name(part))
         return []
 
     def _image(self, image: Image) -> list[dict[str, Any]]:
@@ -122,7 +123,7 @@ class Messages:
                         citations += [_citation(one, len(content)) for one in part.citations]
                     content += self._block(part)
                 case _:
-                    self._losses.cannot(f"messages.{_name(part)}")
+                    self._losses.cannot(_name(part))
         fields = {
             "content": _content(content),
             "tool_plan": plan,
@@ -154,7 +155,7 @@ class Messages:
                 case Text():
                     blocks += self._block(part)
                 case _:
-                    self._losses.cannot(f"messages.{_name(part)}")
+                    self._losses.cannot(_name(part))
         return {"role": "tool", "tool_call_id": result.id, "content": _content(blocks)}
 
     def _note_cache(self, part: Part) -> None:
@@ -190,14 +191,14 @@ def _citation(citation: Citation, block: int) -> dict[str, Any]:
 def _name(part: Part) -> str:
     match part:
         case Audio() | Video() | Image() | Document():
-            return type(part).__name__.lower()
+            return f"messages.{type(part).__name__.lower()}"
         case Foreign():
-            return part.type
+            return lost_name(part)
         case ToolCall():
-            return "tool_calls"
+            return "messages.tool_calls"
         case ToolResult():
-            return "tool_results"
+            return "messages.tool_results"
         case Thinking():
-            return "thinking"
+            return "messages.thinking"
         case _:
-            return "text"
+            return "messages.text"

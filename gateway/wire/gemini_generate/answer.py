@@ -27,7 +27,13 @@ from gateway.wire.canonical import (
 )
 from gateway.wire.dialect import WireError
 from gateway.wire.gemini_generate import media, safety, signatures
-from gateway.wire.gemini_generate.citations import read_citations, written_citations
+from gateway.wire.gemini_generate.citations import (
+    QUERIES,
+    read_citations,
+    searches,
+    searches_in,
+    written_citations,
+)
 from gateway.wire.gemini_generate.shapes import (
     DIALECT,
     FINISH,
@@ -38,6 +44,7 @@ from gateway.wire.gemini_generate.shapes import (
     stop_reason,
     usage_fields,
     usage_of,
+    with_searches,
 )
 from gateway.wire.gemini_generate.shapes import Part as Shape
 from gateway.wire.gemini_generate.written import call_arguments
@@ -61,7 +68,7 @@ def decode_answer(body: bytes) -> ChatAnswer:
         id=response.response_id or "",
         model=response.model_version or "",
         choices=tuple(_choices(response)),
-        usage=usage_of(response.usage_metadata),
+        usage=with_searches(usage_of(response.usage_metadata), searches_in(body)),
     )
 
 
@@ -133,6 +140,8 @@ def _choices(response: Response) -> Iterator[Choice]:
 
 def _parts(candidate: Candidate, response_id: str | None) -> Iterator[Part]:
     calls = 0
+    if queries := searches(candidate):
+        yield Foreign(dialect=DIALECT, type=QUERIES, value={QUERIES: queries})
     for part in candidate.content.parts or () if candidate.content else ():
         if part.function_call is not None:
             call = part.function_call
@@ -149,6 +158,8 @@ def _parts(candidate: Candidate, response_id: str | None) -> Iterator[Part]:
             yield media.from_blob(part.inline_data, signature=part.thought_signature)
         elif part.file_data is not None:
             yield media.from_file(part.file_data, signature=part.thought_signature)
+        elif (code := part.of_code()) is not None:
+            yield Foreign(dialect=DIALECT, type=next(iter(code)), value=code)
         elif part.text is not None or part.thought_signature is not None:
             yield Text(text=part.text or "", signature=part.thought_signature)
 
@@ -182,6 +193,9 @@ def _candidate(choice: Choice) -> dict[str, Any]:
     texts = [part for part in choice.parts if isinstance(part, Text)]
     citations = ((text.text, place, one) for place, text in enumerate(texts) for one in text.citations)
     grounding = written_citations(citations)
+    for part in choice.parts:
+        if isinstance(part, Foreign) and part.type == QUERIES:
+            grounding |= part.value
     if grounding:
         fields["groundingMetadata"] = grounding
     if choice.logprobs:
@@ -212,7 +226,7 @@ def _written(part: Part) -> Iterable[dict[str, Any]]:
             yield media.written(part)
         case Video() | Document():
             yield media.written(part)
-        case Foreign() if part.dialect == DIALECT:
+        case Foreign() if part.dialect == DIALECT and part.type != QUERIES:
             yield part.value
         case _:
             pass  # what only another dialect can say

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical import Citation
-from gateway.wire.gemini_generate.shapes import Candidate
+from gateway.wire.gemini_generate.shapes import Candidate, Response
 
 
 class _Web(Struct):
@@ -45,6 +46,36 @@ class _Support(Struct, rename="camel"):
 class _Grounding(Struct, rename="camel"):
     grounding_chunks: list[_Chunk] | None = None
     grounding_supports: list[_Support] | None = None
+
+
+QUERIES: Final = "webSearchQueries"
+
+
+_decode_candidates: Final = msgspec.json.Decoder(Response).decode
+
+
+class _Searched(Struct, rename="camel"):
+    web_search_queries: list[str] | None = None
+
+
+def searches(candidate: Candidate) -> list[str]:
+    """What was searched for on the web."""
+    try:
+        told = msgspec.convert(candidate.grounding_metadata or {}, _Searched)
+    except msgspec.ValidationError:
+        return []
+    return told.web_search_queries or []
+
+
+def searches_in(payload: bytes) -> int:
+    """How often an answer, or an event of a streamed one, says that the web was searched."""
+    if b'"webSearchQueries"' not in payload:
+        return 0
+    try:
+        candidates = _decode_candidates(payload).candidates or ()
+    except UNREADABLE:
+        return 0
+    return sum(len(searches(candidate)) for candidate in candidates)
 
 
 class _Cited(Struct, rename="camel"):

@@ -13,6 +13,7 @@ from gateway.wire.canonical import (
     CitationDelta,
     End,
     Event,
+    ForeignEvent,
     LogprobsDelta,
     MediaDelta,
     Start,
@@ -27,8 +28,16 @@ from gateway.wire.canonical import (
 from gateway.wire.dialect import StreamCut, StreamFailed, WireError
 from gateway.wire.gemini_errors import failure_in, raise_failure
 from gateway.wire.gemini_generate.answer import arguments, call_id, read_logprobs
-from gateway.wire.gemini_generate.citations import read_citations
-from gateway.wire.gemini_generate.shapes import DIALECT, Candidate, Part, Response, stop_reason, usage_of
+from gateway.wire.gemini_generate.citations import QUERIES, read_citations, searches
+from gateway.wire.gemini_generate.shapes import (
+    DIALECT,
+    Candidate,
+    Part,
+    Response,
+    stop_reason,
+    usage_of,
+    with_searches,
+)
 from gateway.wire.gemini_generate.signatures import standard
 
 _decode = msgspec.json.Decoder(Response).decode
@@ -44,6 +53,7 @@ class GeminiDecoder:
         self._texts: dict[int, list[str]] = {}
         self._calls: dict[int, int] = {}
         self._stopped: set[int] = set()
+        self._queries: dict[int, list[str]] = {}
         self._usage: Usage | None = None
         self.failure: Exception | None = None
 
@@ -67,7 +77,8 @@ class GeminiDecoder:
             raise failure or StreamCut
         if not self._stopped or self._texts.keys() - self._stopped or self._calls.keys() - self._stopped:
             raise StreamCut
-        report = [UsageReport(self._usage)] if self._usage is not None else []
+        usage = with_searches(self._usage, sum(map(len, self._queries.values())))
+        report = [UsageReport(usage)] if usage is not None else []
         return [*report, End()]
 
     def _event(self, event: bytes, found: list[Event]) -> None:
@@ -114,10 +125,19 @@ class GeminiDecoder:
         if candidate.grounding_metadata is not None or candidate.citation_metadata is not None:
             words = ["".join(self._texts.get(choice, ()))]
             found += [CitationDelta(citation, choice) for _, citation in read_citations(candidate, words)]
+            self._note_searches(candidate, found)
         if candidate.finish_reason and choice not in self._stopped:
             self._stopped.add(choice)
             reason = stop_reason(candidate.finish_reason, calls=choice in self._calls)
             found.append(Stop(reason, choice, safety=candidate.safety_ratings))
+
+    def _note_searches(self, candidate: Candidate, found: list[Event]) -> None:
+        """Tell of searches once, however often they are told of."""
+        told = self._queries.setdefault(candidate.index, [])
+        new = [query for query in searches(candidate) if query not in told]
+        if new:
+            told += new
+            found.append(ForeignEvent(DIALECT, {QUERIES: new}))
 
     def _part(self, part: Part, choice: int, found: list[Event]) -> None:
         signature = part.thought_signature
@@ -133,6 +153,8 @@ class GeminiDecoder:
                 found.append(ThinkingDelta(part.text, choice))
             if signature:
                 found.append(ThinkingEnd(choice, signature, origin=DIALECT))
+        elif (code := part.of_code()) is not None:
+            found.append(ForeignEvent(DIALECT, code))
         elif part.inline_data is not None:
             blob = part.inline_data
             data = standard(blob.data or "")

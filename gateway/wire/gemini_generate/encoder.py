@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Struct
 
 from gateway.types import Usage
-from gateway.wire import sse
 from gateway.wire.canonical import (
     AudioDelta,
     ChatRequest,
@@ -32,7 +31,7 @@ from gateway.wire.canonical import (
 )
 from gateway.wire.gemini_generate import media, safety, signatures
 from gateway.wire.gemini_generate.answer import written_logprobs, written_part
-from gateway.wire.gemini_generate.citations import written_citations
+from gateway.wire.gemini_generate.citations import QUERIES, written_citations
 from gateway.wire.gemini_generate.shapes import DIALECT, FINISH, FunctionCall, Part, usage_fields
 from gateway.wire.gemini_generate.written import call_arguments
 
@@ -115,10 +114,16 @@ class GeminiEncoder:
                 about = {"modelVersion": event.model or self._model, "responseId": event.id or None}
                 self._about({name: value for name, value in about.items() if value})
             case ForeignEvent():
-                return sse.event(_json(event.value)) if event.dialect == DIALECT else b""
+                return self._own(event.value) if event.dialect == DIALECT else b""
             case End():
                 return self._end()
         return b""
+
+    def _own(self, value: dict[str, Any]) -> bytes:
+        """Write code that was run, or what was searched for."""
+        if QUERIES in value:
+            return self._chunk([{"index": 0, "content": _NO_WORDS, "groundingMetadata": value}])
+        return self._chunk([{"index": 0, "content": {"parts": [value], "role": "model"}}])
 
     def _about(self, fields: dict[str, str]) -> None:
         """Prepare what is the same in all events."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from gateway.types import Dialect, Usage
 from gateway.wire.canonical import StopReason
@@ -47,6 +48,18 @@ class Part(Struct, rename="camel", omit_defaults=True):
     inline_data: Blob | None = None
     file_data: FileData | None = None
     thought_signature: str | None = None
+    executable_code: Any = None
+    code_execution_result: Any = None
+
+    def of_code(self) -> dict[str, Any] | None:
+        """Code that Gemini ran, or what came of it, as it was said; None for a part that is neither."""
+        if self.executable_code is not None:
+            return {"executableCode": self.executable_code}
+        return (
+            None
+            if self.code_execution_result is None
+            else {"codeExecutionResult": self.code_execution_result}
+        )
 
 
 class Content(Struct, rename="camel"):
@@ -173,6 +186,11 @@ def usage_of(told: UsageMetadata | None) -> Usage | None:
         audio_prompt_tokens=_of_audio(told.prompt_tokens_details),
         audio_completion_tokens=_of_audio(told.candidates_tokens_details),
     )
+
+
+def with_searches(usage: Usage | None, count: int) -> Usage | None:
+    """Note in usage how often the web was searched."""
+    return replace(usage, searches=count) if usage is not None and count else usage
 
 
 def usage_fields(usage: Usage) -> dict[str, Any]:

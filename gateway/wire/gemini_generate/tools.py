@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from gateway.wire.built_in import written
 from gateway.wire.canonical import ChatRequest, Foreign, Tool, ToolChoice
 from gateway.wire.codec import Losses
 from gateway.wire.gemini_generate.schemas import json_schema
@@ -87,10 +88,8 @@ def written_tools(request: ChatRequest, losses: Losses) -> tuple[list[dict[str, 
     strict = False
     for tool in request.tools:
         if isinstance(tool, Foreign):
-            if tool.dialect == DIALECT:
-                built_in.append(tool.value)
-            else:
-                losses.cannot(f"tools.{tool.type}")
+            own = written(tool, DIALECT, losses)
+            built_in += [own] if own else []
             continue
         if tool.custom:
             losses.cannot("tools.custom")

@@ -15,7 +15,8 @@ from gateway.wire.body import UNREADABLE, read_answer, read_request
 from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.gemini_errors import error_body, failure_in, raise_failure
-from gateway.wire.gemini_generate.shapes import DIALECT, NOTHING, UsageMetadata, usage_of
+from gateway.wire.gemini_generate.citations import searches_in
+from gateway.wire.gemini_generate.shapes import DIALECT, NOTHING, UsageMetadata, usage_of, with_searches
 
 _NAMES_MODEL: Final = re.compile(rb'"model"\s*:')
 
@@ -91,7 +92,7 @@ class GeminiGenerate:
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a whole answer."""
         answer = read_answer(_decode_answer, body)
-        return usage_of(answer.usage_metadata) if answer else None
+        return with_searches(usage_of(answer.usage_metadata), searches_in(body)) if answer else None
 
     def estimate(self, call: Call, body: bytes) -> Usage:
         """Estimate from the text of the request and of the answer."""
@@ -119,6 +120,7 @@ class GeminiReader:
         "_events",
         "_expected",
         "_request",
+        "_searches",
         "_stopped",
         "began",
         "failure",
@@ -133,6 +135,7 @@ class GeminiReader:
         self._begun: set[int] = set()
         self._stopped: set[int] = set()
         self._expected = 0
+        self._searches = 0
         self.usage: Usage | None = None
         self.began = False
         self.finished = False
@@ -187,6 +190,9 @@ class GeminiReader:
             raise_failure(payload)
         if told.usage_metadata is not None:
             self.usage = usage_of(told.usage_metadata) or self.usage
+        self._searches = max(self._searches, searches_in(payload))
+        if self._searches:
+            self.usage = with_searches(self.usage, self._searches)
         self._follow(told)
 
     def _follow(self, told: _Event) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from gateway.wire.built_in import lost_name
 from gateway.wire.canonical import (
     Audio,
     ChatRequest,
@@ -137,7 +138,7 @@ class _Writer:
         if part.dialect == DIALECT:
             yield part.value
         else:
-            self._losses.cannot(f"messages.{part.type}")
+            self._losses.cannot(lost_name(part))
 
     @staticmethod
     def _signed(fields: dict[str, Any], signature: str | None) -> dict[str, Any]:

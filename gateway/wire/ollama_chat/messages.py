@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.errors import InvalidRequest
 from gateway.wire.body import UNREADABLE
+from gateway.wire.built_in import lost_name
 from gateway.wire.canonical import (
     Audio,
     Document,
@@ -104,7 +105,7 @@ def _lost(part: Part) -> str:
         case Video() | Document():
             return f"messages.{type(part).__name__.lower()}"
         case Foreign():
-            return f"messages.{part.type}"
+            return lost_name(part)
         case ToolCall():
             return "tools.custom"
         case Thinking():

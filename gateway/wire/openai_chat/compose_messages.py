@@ -9,6 +9,7 @@ import mimetypes
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.wire.built_in import lost_name
 from gateway.wire.canonical import (
     Audio,
     Document,
@@ -70,8 +71,8 @@ class MessagesWriter:
             case Thinking():
                 self._losses.cannot("thinking")
             case _:
-                kind = part.type if isinstance(part, Foreign) else type(part).__name__.lower()
-                self._losses.cannot(f"messages.{kind}")
+                kind = f"messages.{type(part).__name__.lower()}"
+                self._losses.cannot(lost_name(part) if isinstance(part, Foreign) else kind)
         return None
 
     def _medium(self, part: Image | Audio | Document) -> dict[str, Any] | None:

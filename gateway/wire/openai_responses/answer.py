@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.wire.body import UNREADABLE
+from gateway.wire.built_in import BuiltInCalls, prefix_of
 from gateway.wire.canonical import (
     Audio,
     ChatAnswer,
@@ -29,7 +30,7 @@ from gateway.wire.dialect import WireError
 from gateway.wire.openai_responses.content import read_citations, write_citation
 from gateway.wire.openai_responses.sealed import DIALECT, seal, seal_call, unseal
 from gateway.wire.openai_responses.shape import item_id, new_id, skeleton, tier_of
-from gateway.wire.openai_responses.usage import UsageFields, read_usage, write_usage
+from gateway.wire.openai_responses.usage import UsageFields, read_usage, tools_of, write_usage
 from gateway.wire.openai_responses.wire import failure_of
 
 _READ: Final = frozenset({"message", "function_call", "custom_tool_call", "reasoning"})
@@ -112,7 +113,7 @@ def decode_answer(body: bytes) -> ChatAnswer:
         model=found.model,
         choices=(choice,),
         created=int(found.created_at),
-        usage=read_usage(found.usage),
+        usage=read_usage(found.usage, tools_of(msgspec.json.encode(found.output))),
         service_tier=found.service_tier,
     )
 
@@ -208,6 +209,7 @@ class _ItemWriter:
         self._response_id = response_id
         self._logprobs = logprobs
         self._items: list[dict[str, Any]] = []
+        self._built_in = BuiltInCalls()
 
     def items(self, parts: Sequence[Part], *, partial: bool) -> list[dict[str, Any]]:
         for part in parts:
@@ -242,10 +244,16 @@ class _ItemWriter:
                 self._items.append(call_item(self._id("ctc" if part.custom else "fc"), part))
             case Image():
                 self._items.append(image_item(self._id("ig"), part.source.data or ""))
-            case Foreign(dialect=dialect, value=value) if dialect == DIALECT:
-                self._items.append(value)
+            case Foreign():
+                self._foreign(part)
             case _:
                 pass  # foreign to this API: there is no item for it
+
+    def _foreign(self, part: Foreign) -> None:
+        if part.dialect == DIALECT:
+            self._items.append(part.value)
+        for item in self._built_in.part(part):
+            self._items.append({"id": self._id(prefix_of(item)), **item})
 
     def _say(self, words: dict[str, Any]) -> None:
         if not self._items or self._items[-1]["type"] != "message":

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.wire.built_in import lost_name, written
 from gateway.wire.canonical import (
     ChatRequest,
     Foreign,
@@ -109,8 +110,8 @@ def _items(message: Message, losses: Losses, *, caches: bool) -> Iterator[dict[s
                 yield _result(part, losses, caches=caches)
             case Foreign(dialect=dialect, value=value) if dialect == DIALECT:
                 yield value
-            case Foreign(type=kind):
-                losses.cannot(f"messages.{kind}")
+            case Foreign():
+                losses.cannot(lost_name(part))
             case _:
                 encoded = encode_part(part, losses, caches=caches)
                 content += [encoded] if encoded else []
@@ -179,8 +180,8 @@ def _deed(part: Any, losses: Losses) -> dict[str, Any] | None:
             losses.cannot("thinking")
         case Foreign(dialect=dialect, value=value) if dialect == DIALECT:
             return value
-        case Foreign(type=kind):
-            losses.cannot(f"messages.{kind}")
+        case Foreign():
+            losses.cannot(lost_name(part))
         case _:
             losses.cannot(f"messages.{type(part).__name__.lower()}")
     return None
@@ -198,11 +199,8 @@ def _thought(thought: Thinking, losses: Losses) -> dict[str, Any] | None:
 
 def _tool(tool: Tool | Foreign, losses: Losses) -> dict[str, Any] | None:
     match tool:
-        case Foreign(dialect=dialect, value=value) if dialect == DIALECT:
-            return value
-        case Foreign(type=kind):
-            losses.cannot(f"tools.{kind}")
-            return None
+        case Foreign():
+            return written(tool, DIALECT, losses)
         case Tool(custom=True):
             fields = {
                 "type": "custom",

@@ -32,7 +32,7 @@ from gateway.wire.dialect import StreamCut, StreamFailed, WireError
 from gateway.wire.openai_responses.answer import Response, read_item, read_logprob, stop_of, thought_of
 from gateway.wire.openai_responses.content import read_citations
 from gateway.wire.openai_responses.sealed import DIALECT, unseal
-from gateway.wire.openai_responses.usage import read_usage
+from gateway.wire.openai_responses.usage import read_usage, tools_of
 from gateway.wire.openai_responses.wire import LAST, NOTHING, failed
 
 
@@ -216,7 +216,7 @@ class ResponsesDecoder:
         if reason == "stop" and (self._calls or self._refused):
             reason = "tool_calls" if self._calls else "refusal"
         found.append(Stop(reason))
-        usage = read_usage(response.usage)
+        usage = read_usage(response.usage, tools_of(msgspec.json.encode(response.output)))
         if usage is not None:
             found.append(UsageReport(usage))
         found.append(End())

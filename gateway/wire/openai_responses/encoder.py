@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.types import Usage
+from gateway.wire.built_in import BuiltInCalls, prefix_of
 from gateway.wire.canonical import (
     AudioDelta,
     ChatRequest,
     CitationDelta,
     End,
     Event,
+    ForeignEvent,
     LogprobsDelta,
     MediaDelta,
     RefusalDelta,
@@ -58,6 +60,7 @@ class ResponsesEncoder:
         self._logprobs: list[dict[str, Any]] = []
         self._stop: StopReason | None = None
         self._usage: Usage | None = None
+        self._built_in = BuiltInCalls()
         self._writers: Mapping[type, Callable[[Any], None]] = {
             Start: self._start,
             TextDelta: self._text,
@@ -70,6 +73,7 @@ class ResponsesEncoder:
             ToolCallStart: self._call,
             ToolCallDelta: self._arguments,
             MediaDelta: self._picture,
+            ForeignEvent: self._ran,
             Stop: self._stopped,
             UsageReport: self._used,
             End: self._end,
@@ -161,6 +165,13 @@ class ResponsesEncoder:
         self._end_words("completed")
         place, own = self._next("ig")
         self._whole(place, image_item(own, event.data))
+
+    def _ran(self, event: ForeignEvent) -> None:
+        for item in self._built_in.event(event):
+            self._end_thoughts(None)
+            self._end_words("completed")
+            place, own = self._next(prefix_of(item))
+            self._whole(place, {"id": own, **item})
 
     def _whole(self, place: int, item: dict[str, Any]) -> None:
         """Write an item that comes in one piece."""

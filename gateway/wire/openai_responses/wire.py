@@ -14,7 +14,7 @@ from gateway.wire.body import UNREADABLE, read_answer, read_request
 from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.openai_errors import error_body
-from gateway.wire.openai_responses.usage import UsageFields, read_usage
+from gateway.wire.openai_responses.usage import UsageFields, read_usage, tools_of
 
 NOTHING: Final = Raw(b"")
 LAST: Final = frozenset({"response.completed", "response.incomplete"})
@@ -30,6 +30,7 @@ class _Request(Struct):
 
 class _Answer(Struct):
     usage: UsageFields | None = None
+    output: Raw = NOTHING
 
 
 class _Event(Struct):
@@ -76,7 +77,7 @@ class OpenAIResponses:
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a response."""
         answer = read_answer(_decode_answer, body)
-        return read_usage(answer.usage) if answer else None
+        return read_usage(answer.usage, tools_of(bytes(answer.output))) if answer else None
 
     def estimate(self, call: Call, body: bytes) -> Usage:
         """Estimate from the text of the request and of the answer."""
@@ -155,7 +156,8 @@ class ResponsesReader:
         self._characters += len(event.delta)
         if event.type in LAST:
             answer = read_answer(_decode_answer, bytes(event.response))
-            self.usage = (read_usage(answer.usage) if answer else None) or self.usage
+            if answer:
+                self.usage = read_usage(answer.usage, tools_of(bytes(answer.output))) or self.usage
             self.finished = True
         elif event.type in _FAILED or (
             not event.type and b'"error"' in payload and "error" in _fields(payload)

@@ -92,9 +92,10 @@ def test_an_answer_is_read() -> None:
         cached_read_tokens=5,
         reasoning_tokens=4,
         audio_prompt_tokens=8,
+        searches=1,
     )
     (choice,) = answer.choices
-    text = choice.parts[1]
+    text = choice.parts[2]
     assert isinstance(text, Text)
     (citation,) = text.citations
     assert citation == Citation(url="https://weather.example/isle", title="Weather", start=5, end=10)
@@ -110,7 +111,7 @@ def test_where_both_sides_speak_gemini_bytes_are_untouched() -> None:
     seen, usage = turn.whole(answer)
     assert seen == answer
     assert b"somethingNew" in seen
-    assert (usage.prompt_tokens, usage.completion_tokens) == (23, 10)
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.searches) == (23, 10, 1)
 
 
 def read(reader: StreamReader, pieces: list[bytes]) -> bytes:

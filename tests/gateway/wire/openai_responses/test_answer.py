@@ -63,6 +63,7 @@ def test_a_whole_response_is_read() -> None:
         cached_read_tokens=16,
         cached_write_tokens=8,
         reasoning_tokens=12,
+        searches=1,
     )
 
 

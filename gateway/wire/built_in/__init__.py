@@ -1,0 +1,9 @@
+"""Tools that run at the provider: what one dialect calls them, in the words of another."""
+
+from __future__ import annotations
+
+from gateway.wire.built_in.calls import BuiltInCalls, prefix_of
+from gateway.wire.built_in.past import lost_name
+from gateway.wire.built_in.tools import written
+
+__all__ = ["BuiltInCalls", "lost_name", "prefix_of", "written"]
