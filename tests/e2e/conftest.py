@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,11 +11,9 @@ from typing import Any
 
 import pytest
 
+from .. import scratch
 from .support.process import Deployment, deployment
-from .support.tables import connect
 from .support.upstream import Handler, Upstream, listen
-
-POSTGRES = "postgresql://root@127.0.0.1:5432"
 
 Deploy = Callable[..., Deployment]
 
@@ -56,7 +52,7 @@ def upstream(listener: socket.socket) -> Callable[[Handler], Upstream]:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """URL of a fresh database, once of each kind."""
+    """URL of a new database with the core's tables, once of each kind."""
     if request.param == "sqlite":
         yield "sqlite:///gateway.db"
     else:
@@ -65,21 +61,6 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    """URL of a fresh PostgreSQL database, dropped afterwards."""
-    name = f"e2e_{uuid.uuid4().hex[:12]}"
-    try:
-        asyncio.run(_execute(f"CREATE DATABASE {name}"))
-    except OSError as error:
-        if "CI" in os.environ:  # noqa: TID251 - tells a machine that must have PostgreSQL
-            raise
-        pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
-    yield f"{POSTGRES}/{name}"
-    asyncio.run(_execute(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _execute(statement: str) -> None:
-    connection = await connect(f"{POSTGRES}/postgres")
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    """URL of a new PostgreSQL database with the core's tables, dropped afterwards."""
+    with scratch.postgres() as url:
+        yield url

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -86,7 +85,7 @@ def test_without_authentication_only_the_loopback_is_served(deploy: Deploy) -> N
 
 
 def test_no_config_at_all_says_how_to_get_one(deploy: Deploy) -> None:
-    deployed = deploy("", start=False)
+    deployed = deploy("", start=False, tables=False)
     deployed.file.unlink()
     for command in (["serve"], ["check"], ["keys", "list"], ["calls"], ["db", "check"]):
         done = deployed.command(*command, code=None)
@@ -95,8 +94,8 @@ def test_no_config_at_all_says_how_to_get_one(deploy: Deploy) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_init_writes_a_config_that_runs_on_a_bare_machine(deploy: Deploy, tmp_path: Path) -> None:
-    deployed = deploy("", start=False)
+def test_init_writes_a_config_that_runs_on_a_bare_machine(deploy: Deploy) -> None:
+    deployed = deploy("", start=False, tables=False, cold=True)
     deployed.file.unlink()
     deployed.command("init")
     again = deployed.command("init", code=None)
@@ -176,7 +175,7 @@ def test_what_programs_read_is_json(deploy: Deploy) -> None:
     ids=" ".join,
 )
 def test_every_command_has_something_sensible_to_say(deploy: Deploy, arguments: list[str]) -> None:
-    deployed = deploy("[auth.apikey]\n[provider.mock]\n", start=False)
+    deployed = deploy("[auth.apikey]\n[provider.mock]\n", start=False, tables=False)
     done = deployed.command(*arguments, code=None, COLUMNS="60")
     assert "Traceback" not in done.stderr
     assert done.stdout + done.stderr

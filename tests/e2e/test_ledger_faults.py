@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from .. import scratch
 from .support.process import Deployment, until
 from .support.raw import RawClient, chat_body, request
 from .support.tables import check_books, connect, query
@@ -50,7 +51,7 @@ async def locked(url: str, folder: Path) -> AsyncGenerator[None]:
 
 async def settled(url: str, folder: Path) -> None:
     """Wait until no call is `processing`."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while await query(url, folder, "SELECT 1 FROM model_calls WHERE status = 'processing' LIMIT 1"):
             await asyncio.sleep(0.1)
 
@@ -110,7 +111,7 @@ async def test_a_ledger_that_is_locked_for_long_refuses_calls_and_recovers(
                 assert {answer.status_code for answer in refused} == {503}
                 assert (await http.get("/healthz")).status_code == 200
                 assert "refused" not in seen
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while (
                 await http.post("/v1/chat/completions", content=chat_body("again", model="mock/echo"))
             ).status_code != 200:
@@ -141,15 +142,18 @@ async def test_sigterm_while_the_ledger_is_locked_loses_no_settlement(
 
 
 @pytest.mark.postgres
-def test_gateways_that_start_together_on_an_empty_database(deploy: Deploy, postgres: str) -> None:
-    config = CONFIG.format(database=postgres, base_url="http://127.0.0.1:9/v1", more="")
-    together = [deploy(config, start=False) for _ in range(3)]
-    for served in together:
-        served.start(ready=False)
-    for served in together:
-        until(served.is_ready, 30)
-        assert httpx2.post(f"{served.url}/v1/chat/completions", content=chat_body()).status_code == 200
-    assert len(together[0].calls()) == 3
+def test_gateways_that_start_together_on_an_empty_database(deploy: Deploy) -> None:
+    with scratch.empty_postgres() as url:
+        config = CONFIG.format(database=url, base_url="http://127.0.0.1:9/v1", more="")
+        together = [deploy(config, start=False) for _ in range(3)]
+        for served in together:
+            served.start(ready=False)
+        for served in together:
+            until(served.is_ready, 60)
+            assert httpx2.post(f"{served.url}/v1/chat/completions", content=chat_body()).status_code == 200
+        assert len(together[0].calls()) == 3
+        for served in together:
+            assert served.stop() == 0
 
 
 def test_two_gateways_share_an_sqlite_file(deploy: Deploy, tmp_path: Path) -> None:
@@ -159,7 +163,7 @@ def test_two_gateways_share_an_sqlite_file(deploy: Deploy, tmp_path: Path) -> No
     for served in together:
         served.start(ready=False)
     for served in together:
-        until(served.is_ready, 30)
+        until(served.is_ready, 60)
     for served in together * 10:
         assert httpx2.post(f"{served.url}/v1/chat/completions", content=chat_body()).status_code == 200
     assert len(together[0].calls()) == 30
@@ -222,5 +226,5 @@ async def test_a_body_that_never_comes_does_not_hold_up_a_shutdown(deploy: Deplo
             raw.writer.write(whole[:size])
             await raw.writer.drain()
         await asyncio.sleep(0.3)
-        assert await asyncio.to_thread(served.stop, 15) == 0
+        assert await asyncio.to_thread(served.stop, 30) == 0
     assert json.dumps(served.calls()) == "[]"

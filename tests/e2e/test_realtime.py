@@ -237,7 +237,7 @@ async def test_a_service_that_closes_with_a_reason(deploy: Deploy) -> None:
 
 async def test_a_session_has_an_end(deploy: Deploy) -> None:
     async with service(echo) as upstream:
-        served = deploy(config(upstream.url, session=1))
+        served = deploy(config(upstream.url, session=3))
         async with joining(served.url) as client:
             await heard(client)
             await client.send('{"type":"response.create"}')
@@ -322,7 +322,7 @@ async def test_a_service_that_does_not_read_holds_the_client_back(deploy: Deploy
             taken = 0
             with contextlib.suppress(TimeoutError):
                 while taken < 2000:
-                    async with asyncio.timeout(1):
+                    async with asyncio.timeout(2):
                         await client.send(message)
                     taken += 1
             assert 0 < taken < 500

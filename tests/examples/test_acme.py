@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import site
-import socket
 import subprocess
 import sys
 import venv
@@ -17,6 +16,8 @@ from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
+
+from ..ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples" / "acme-gateway-echo"
@@ -67,11 +68,6 @@ def python(home: Path, folder: Path, *arguments: str | Path) -> str:
 
 def json_lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @pytest.fixture

@@ -2,60 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import shutil
 import time
-import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.config import environment
 from gateway.store import Database
-from gateway.store.database import connect_postgres
-from gateway.store.migrate import upgrade
 from gateway.types import Call, Outcome, Principal, Usage
 
-POSTGRES = "postgresql://root@127.0.0.1:5432"
+from .. import scratch
 
 
-@contextlib.asynccontextmanager
-async def _scratch_postgres() -> AsyncGenerator[str]:
-    """The URL of a new PostgreSQL database, dropped afterwards."""
-    try:
-        server = await connect_postgres(f"{POSTGRES}/test")
-    except OSError as error:
-        if "CI" in environment():
-            raise
-        pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
-    name = f"gateway_{uuid.uuid4().hex}"
-    await server.execute(f"CREATE DATABASE {name}")
-    try:
-        yield f"{POSTGRES}/{name}"
-    finally:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await server.close()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[str]:
-    """An empty database of each kind."""
+@pytest.fixture(params=scratch.KINDS)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind that has no tables yet."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'gateway.db'}"
     else:
-        async with _scratch_postgres() as url:
+        with scratch.empty_postgres() as url:
             yield url
+
+
+@pytest.fixture(params=scratch.KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind, with its tables."""
+    with scratch.database(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncGenerator[Database]:
     """A database of each kind, with its tables."""
     database = Database(database_url)
-    await upgrade(database)
     yield database
     await database.close()
 
@@ -64,21 +45,14 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with all tables, to be copied: so a test waits for no migration."""
     path = tmp_path_factory.mktemp("migrated") / "gateway.db"
-
-    async def make() -> None:
-        database = Database(f"sqlite:///{path}")
-        await upgrade(database)
-        await database.close()
-
-    asyncio.run(make())
+    path.write_bytes(scratch.sqlite_file())
     return path
 
 
 @pytest.fixture
-async def sqlite(migrated: Path, tmp_path: Path) -> AsyncGenerator[Database]:
+async def sqlite(tmp_path: Path) -> AsyncGenerator[Database]:
     """A SQLite database with its tables, for what PostgreSQL does no differently."""
-    shutil.copy(migrated, tmp_path / "gateway.db")
-    database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
+    database = Database(scratch.sqlite(tmp_path))
     yield database
     await database.close()
 

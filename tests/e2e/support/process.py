@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx2
+
+from ... import scratch
+from ...commands.process import Process, run, start
+from ...ports import free_port
 
 T = TypeVar("T")
 
@@ -29,14 +32,7 @@ FAULTS = re.compile(
 """What a healthy gateway never writes to its log."""
 
 
-def free_port() -> int:
-    """Find a port on the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], T], seconds: float = 10.0, every: float = 0.02) -> T:
+def until(condition: Callable[[], T], seconds: float = 30.0, every: float = 0.02) -> T:
     """Wait until `condition` gives something true, and return that. Fails the test when it does not in time."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -55,13 +51,17 @@ def environment(**more: str) -> dict[str, str]:
 class Deployment:
     """A folder with a plugins.toml, and the commands that run on it."""
 
-    def __init__(self, folder: Path, config: str, *, pythonpath: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: str, *, cold: bool = False, pythonpath: Path | None = None
+    ) -> None:
         self.folder = folder
+        self.cold = cold
+        """Whether each of its processes begins with nothing, as a user's; others are forked, and spare the imports."""
         self.file = folder / "plugins.toml"
         self.file.write_text(config, encoding="utf-8")
         self.port = free_port()
         self.log = folder / "gateway.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Process | None = None
         self.environment = environment(**({"PYTHONPATH": str(pythonpath)} if pythonpath else {}))
 
     @property
@@ -70,23 +70,27 @@ class Deployment:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def running(self) -> subprocess.Popen[bytes]:
+    def running(self) -> subprocess.Popen[bytes] | Process:
         """The server's process."""
         assert self.process is not None
         return self.process
 
     def start(self, *options: str, ready: bool = True) -> Self:
         """Start `gateway serve`, and wait until it is ready."""
+        arguments = ["-c", str(self.file), "serve", "--port", str(self.port), *options]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*COMMAND, "-c", str(self.file), "serve", "--port", str(self.port), *options],
-                cwd=self.folder,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            if self.cold:
+                self.process = subprocess.Popen(
+                    [*COMMAND, *arguments],
+                    cwd=self.folder,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            else:
+                self.process = start(arguments, cwd=self.folder, env=self.environment, output=log)
         if ready:
             until(self.is_ready, READY_SECONDS)
         return self
@@ -117,15 +121,20 @@ class Deployment:
 
     def command(self, *arguments: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command on this config; `code` is the exit code it must have, None for any."""
-        done = subprocess.run(
-            [*COMMAND, "-c", str(self.file), *arguments],
-            cwd=self.folder,
-            env={**self.environment, **env},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        given = ["-c", str(self.file), *arguments]
+        env = {**self.environment, **env}
+        if self.cold:
+            done = subprocess.run(
+                [*COMMAND, *given],
+                cwd=self.folder,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=100,
+                check=False,
+            )
+        else:
+            done = run(given, cwd=self.folder, env=env)
         if code is not None:
             assert done.returncode == code, (
                 f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
@@ -154,18 +163,24 @@ class Deployment:
     def row(self, client_request_id: str) -> dict[str, Any]:
         """Get the one ledger row of a client's request id straight from SQLite, once it is settled."""
 
-        def settled() -> dict[str, Any] | None:
-            with contextlib.closing(sqlite3.connect(self.folder / "gateway.db", timeout=10)) as database:
-                database.row_factory = sqlite3.Row
-                found = database.execute(
-                    "SELECT * FROM model_calls WHERE client_request_id = ?", (client_request_id,)
-                ).fetchall()
-            assert len(found) <= 1
-            return dict(found[0]) if found and found[0]["status"] != "processing" else None
+        def settled() -> dict[str, Any]:
+            found = self._row(client_request_id)
+            return {} if found.get("status") == "processing" else found
 
-        row = until(settled)
-        assert row is not None
-        return row
+        return until(settled)
+
+    def begun(self, client_request_id: str) -> None:
+        """Wait until a call has a row in SQLite, settled or not."""
+        until(lambda: self._row(client_request_id))
+
+    def _row(self, client_request_id: str) -> dict[str, Any]:
+        with contextlib.closing(sqlite3.connect(self.folder / "gateway.db", timeout=10)) as database:
+            database.row_factory = sqlite3.Row
+            found = database.execute(
+                "SELECT * FROM model_calls WHERE client_request_id = ?", (client_request_id,)
+            ).fetchall()
+        assert len(found) <= 1
+        return dict(found[0]) if found else {}
 
     def processes(self) -> list[int]:
         """The pids of the server and of all its descendants."""
@@ -196,11 +211,18 @@ def deployment(
     config: str,
     *options: str,
     start: bool = True,
+    tables: bool = True,
     faults: bool = False,
+    cold: bool = False,
     pythonpath: Path | None = None,
 ) -> Generator[Deployment]:
-    """Serve a config for the length of a block. Afterwards it must stop with 0, and its log must hold no fault."""
-    served = Deployment(folder, config, pythonpath=pythonpath)
+    """Serve a config for the length of a block. Afterwards it must stop with 0, and its log must hold no fault.
+
+    `gateway.db` has the core's tables already, unless they are for this start to make.
+    """
+    if tables:
+        scratch.sqlite(folder)
+    served = Deployment(folder, config, cold=cold, pythonpath=pythonpath)
     try:
         if start:
             served.start(*options)

@@ -105,7 +105,7 @@ async def test_a_body_that_stops_coming_is_refused(tmp_path: Path, sent: bytes) 
 
 async def test_a_slow_body_that_goes_on_is_waited_for(tmp_path: Path) -> None:
     body = BODY % b"Hello"
-    async with served(tmp_path, Patience(head=0.2, stall=1.5)) as (_, dial):
+    async with served(tmp_path, Patience(head=1, stall=2)) as (_, dial):
         reader, writer = await dial()
         writer.write(HEAD % len(body))
         for place in range(0, len(body), 8):
@@ -116,7 +116,7 @@ async def test_a_slow_body_that_goes_on_is_waited_for(tmp_path: Path) -> None:
 
 async def test_a_long_call_is_no_reason_to_lose_patience(tmp_path: Path) -> None:
     body = BODY % b"@delay=2500 Hello"
-    async with served(tmp_path, Patience(idle=0.2, head=0.2, stall=0.2)) as (_, dial):
+    async with served(tmp_path, Patience(idle=1, head=1, stall=1)) as (_, dial):
         reader, writer = await dial()
         writer.write(HEAD % len(body) + body)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
@@ -124,7 +124,7 @@ async def test_a_long_call_is_no_reason_to_lose_patience(tmp_path: Path) -> None
 
 async def test_a_pipelined_request_does_not_disturb_the_answer_before_it(tmp_path: Path) -> None:
     body = BODY % b"@delay=2500 Hello"
-    async with served(tmp_path, Patience(head=0.2, stall=0.2)) as (_, dial):
+    async with served(tmp_path, Patience(head=1, stall=1)) as (_, dial):
         reader, writer = await dial()
         writer.write(HEAD % len(body) + body + HEAD % 1000)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
@@ -133,7 +133,7 @@ async def test_a_pipelined_request_does_not_disturb_the_answer_before_it(tmp_pat
 
 async def test_a_client_that_does_not_take_its_last_bytes_is_cut_off(tmp_path: Path) -> None:
     body = BODY % (b"x" * 8_000_000)
-    async with served(tmp_path, Patience(stall=0.2)) as (server, dial):
+    async with served(tmp_path, Patience(stall=1)) as (server, dial):
         reader, writer = await dial()
         transport = cast("asyncio.Transport", writer.transport)
         transport.pause_reading()

@@ -17,13 +17,17 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 
+from ...commands.process import run, start
+
 T = TypeVar("T")
+
+ENVIRONMENT = {**os.environ}  # noqa: TID251 - what a shell would give on
 
 OPEN = "[provider.mock]\n[middleware.metrics]\n"
 URL = re.compile(r"http://\S+:\d+")
 
 
-def until(condition: Callable[[], T | None], seconds: float = 20.0) -> T:
+def until(condition: Callable[[], T | None], seconds: float = 30.0) -> T:
     """Wait until `condition` gives something true, and return that."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -40,13 +44,7 @@ class Served:
         (folder / "plugins.toml").write_text(config)
         self.log = folder / "log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve", "--port", "0", *options],
-                cwd=folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self.process = start(["serve", "--port", "0", *options], cwd=folder, env=ENVIRONMENT, output=log)
         self.url = until(self._url)
 
     def _url(self) -> str | None:
@@ -97,13 +95,13 @@ def chat(content: str) -> dict[str, Any]:
 def serve(tmp_path: Path):
     with contextlib.ExitStack() as stack:
 
-        def start(config: str = OPEN, *options: str) -> Served:
-            served = Served(tmp_path, config, *options)
-            stack.callback(served.process.wait)
-            stack.callback(served.process.kill)
-            return served
+        def served(config: str = OPEN, *options: str) -> Served:
+            one = Served(tmp_path, config, *options)
+            stack.callback(one.process.wait)
+            stack.callback(one.process.kill)
+            return one
 
-        yield start
+        yield served
 
 
 Serve = Callable[..., Served]
@@ -112,14 +110,7 @@ Serve = Callable[..., Served]
 def command(folder: Path, config: str, *options: str) -> subprocess.CompletedProcess[str]:
     """`gateway serve` with options that it refuses."""
     (folder / "plugins.toml").write_text(config)
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "serve", *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return run(["serve", *options], cwd=folder, env=ENVIRONMENT)
 
 
 def test_the_banner_tells_how_to_call(serve: Serve):

@@ -129,7 +129,7 @@ async def test_every_gateway_on_the_database_sees_a_change_by_itself(gateway_fac
     async with gateway_factory(CONFIG, PLUGINS) as one, gateway_factory(CONFIG, PLUGINS) as other:
         await create_tenant(one._context.database, "acme", actor=ACTOR)
         await suspend_tenant(one._context.database, "acme", operator_tenant="default", actor=ACTOR)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             for gateway in (one, other):
                 while (await chat(gateway, "fast")).status != 403:
                     await asyncio.sleep(0.05)

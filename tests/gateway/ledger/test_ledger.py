@@ -268,8 +268,8 @@ async def test_with_settle_durability_a_call_is_written_when_it_ends(
     assert await totals(database) == ((1, 0, 10, 20, 3, 0, 4, 1500),) * 2
 
 
-async def test_a_new_database_gets_its_tables(database_url: str, make_call: MakeCall):
-    database = Database(database_url)
+async def test_a_new_database_gets_its_tables(empty_url: str, make_call: MakeCall):
+    database = Database(empty_url)
     ledger = Ledger(database)
     assert not ledger.healthy
     await ledger.start()

@@ -296,5 +296,5 @@ async def test_the_lease_of_a_dead_worker_holds_nobody_up(
     ledger = Ledger(sqlite, sinks=[sink])
     await ledger.start()
     await settle(ledger, [make_call()], make_outcome)
-    await asyncio.wait_for(sink.has(1), 10)
+    await asyncio.wait_for(sink.has(1), 30)
     await ledger.stop()

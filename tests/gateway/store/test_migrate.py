@@ -36,8 +36,8 @@ def upgrade():
 
 
 @pytest.fixture
-async def empty(database_url: str):
-    database = Database(database_url)
+async def empty(empty_url: str):
+    database = Database(empty_url)
     yield database
     await database.close()
 
@@ -132,7 +132,7 @@ def test_a_file_that_is_no_revision_is_named(tmp_path: Path, content: str):
         heads([tmp_path / "missing"])
 
 
-async def test_several_processes_may_do_it_at_once(database_url: str):
+async def test_several_processes_may_do_it_at_once(empty_url: str):
     program = (
         "import asyncio, sys\n"
         "from gateway.store import Database\n"
@@ -145,7 +145,7 @@ async def test_several_processes_may_do_it_at_once(database_url: str):
     )
     running = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error", "-c", program, database_url, stdout=subprocess.PIPE
+            sys.executable, "-W", "error", "-c", program, empty_url, stdout=subprocess.PIPE
         )
         for _ in range(4)
     ]

@@ -43,7 +43,7 @@ async def test_case(name: str, split: str) -> None:
 
     client = Client(
         limits=Limits(max_connections=1, max_head_bytes=4096, max_body_bytes=8192),
-        timeouts=Timeouts(idle=0.2, first_byte=2.0),
+        timeouts=Timeouts(idle=1, first_byte=5),
     )
     async with serve(script) as server, closing(client):
         prepared = client.prepare(method, server.url())

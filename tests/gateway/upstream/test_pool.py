@@ -45,7 +45,7 @@ async def _holds(peer: Peer) -> None:
 
 
 async def test_waiting_for_a_connection_is_bounded() -> None:
-    timeouts = Timeouts(connect=0.2)
+    timeouts = Timeouts(connect=1)
     async with (
         serve(_holds) as server,
         closing(Client(limits=Limits(max_connections=1), timeouts=timeouts)) as client,

@@ -70,7 +70,7 @@ class Running:
         self._upstream.reply(*some)
 
     async def becomes(self, row: StoredCredential, state: str) -> StoredCredential:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (found := await get_credential(self.database, row.id, tenant=row.tenant)).state != state:
                 await asyncio.sleep(0.02)
         return found
@@ -99,7 +99,7 @@ async def test_it_starts_without_a_credential_and_uses_one_as_soon_as_it_is_ther
         assert "gateway credentials add openai" in said
         new = NewCredential(tenant=OPERATOR, provider="openai", name="main", given=of_key("sk-fake-live"))
         row = await add(gateway.database, gateway.vault, new, actor=ANN)
-        async with asyncio.timeout(10):  # by itself
+        async with asyncio.timeout(30):  # by itself
             while (await gateway.call())[0] != 200:
                 await asyncio.sleep(0.05)
         assert await gateway.call() == (200, "sk-fake-live")

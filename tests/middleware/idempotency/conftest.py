@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncGenerator, Callable
@@ -13,10 +12,9 @@ from typing import Any
 import pytest
 
 from gateway import Gateway
-from gateway.store import Database
-from gateway.store.migrate import upgrade
 from gateway.testing.fakes import plugin_with
 
+from ... import scratch
 from .served import Held, OfHeader, Served
 
 Serve = Callable[..., contextlib.AbstractAsyncContextManager[Served]]
@@ -25,13 +23,7 @@ Serve = Callable[..., contextlib.AbstractAsyncContextManager[Served]]
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("migrated") / "gateway.db"
-
-    async def make() -> None:
-        database = Database(f"sqlite:///{file}")
-        await upgrade(database)
-        await database.close()
-
-    asyncio.run(make())
+    file.write_bytes(scratch.sqlite_file())
     return file
 
 

@@ -267,7 +267,7 @@ def test_a_client_that_goes_away_ends_its_call(hub: Hub) -> None:
             "query_string": b"",
             "headers": headers,
         }
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             await hub.gateway(scope, requests.get, send)
 
     hub.run(leave)

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from gateway.plugin import Context
-from gateway.store.migrate import upgrade
 from gateway.testing.fakes import plugin_context
 
+from ... import scratch
 from .support import running
 
 
 @pytest.fixture
 async def context(tmp_path: Path):
+    scratch.sqlite(tmp_path)
     context = plugin_context(tmp_path)
-    await upgrade(context.database)
     yield context
     await context.database.close()
 

@@ -79,7 +79,7 @@ async def running(context: Context) -> AsyncGenerator[ApiKey]:
 
 
 async def until_refused(plugin: ApiKey, key: str) -> AuthenticationFailed:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 await plugin.authenticate(bearer(key))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from gateway.plugin import Context
 from gateway.store import Database
 from gateway.store.audit import Actor
 from gateway.store.memberships import add_member
-from gateway.store.migrate import upgrade
 from gateway.store.users import create_user
 from gateway.types import NANO, Call, Outcome
 from gateway.upstream import Client
@@ -29,9 +27,10 @@ from gateway_budgets.plugin import MIGRATIONS
 from gateway_budgets.rows import Budget, NewBudget, create_budget
 from gateway_budgets.tables import lines, spending
 
-from ...gateway.conftest import database_url, make_call, make_outcome
+from ... import scratch
+from ...gateway.conftest import make_call, make_outcome
 
-__all__ = ["database_url", "make_call", "make_outcome"]
+__all__ = ["make_call", "make_outcome"]
 
 ACTOR = Actor(kind="command", id="test")
 
@@ -107,34 +106,19 @@ class Till:
             return len((await connection.execute(select(lines))).all())
 
 
-@pytest.fixture
-async def database(database_url: str, migrated: Path) -> AsyncGenerator[Database]:
+@pytest.fixture(params=scratch.KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of each kind, with the plugin's tables."""
+    with scratch.database(request.param, tmp_path, MIGRATIONS) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    """The same, opened."""
     database = Database(database_url)
-    if database.dialect == "sqlite":
-        shutil.copy(migrated, database.path)
-    else:
-        await make_tables(database)
     yield database
     await database.close()
-
-
-async def make_tables(database: Database) -> None:
-    await upgrade(database, [MIGRATIONS])
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with them, to be copied: so a test waits for no migration."""
-    path = tmp_path_factory.mktemp("migrated") / "gateway.db"
-
-    async def make() -> None:
-        database = Database(f"sqlite:///{path}")
-        await make_tables(database)
-        await database.close()
-
-    asyncio.run(make())
-    return path
 
 
 @asynccontextmanager
@@ -173,11 +157,10 @@ async def till(
 
 @pytest.fixture
 async def sqlite_till(
-    migrated: Path, tmp_path: Path, prices: FixedPrices, make_call: Callable[..., Call]
+    tmp_path: Path, prices: FixedPrices, make_call: Callable[..., Call]
 ) -> AsyncGenerator[Till]:
     """On SQLite alone, for what PostgreSQL does no differently; a euro is worth two credits."""
-    shutil.copy(migrated, tmp_path / "gateway.db")
-    database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
+    database = Database(scratch.sqlite(tmp_path, MIGRATIONS))
     async with running(database, prices, make_call, currencies={"EUR": 2}) as till:
         yield till
     await database.close()

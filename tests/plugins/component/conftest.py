@@ -16,11 +16,12 @@ from gateway.protocols import Incoming
 from gateway.sdk.signing import Signer
 from gateway.store.components import Component as Row
 from gateway.store.components import NewComponent, create_component
-from gateway.store.migrate import upgrade
 from gateway.testing.fakes import plugin_context
 from gateway.types import Principal, RawHeaders
 from gateway_component import Component
 from gateway_component.config import ComponentConfig
+
+from ... import scratch
 
 ACTOR = Actor(kind="command", id="test")
 URL = "http://localhost:8080/v1/chat/completions?a=1"
@@ -82,8 +83,8 @@ class Service:
 
 @pytest.fixture
 async def context(tmp_path: Path):
+    scratch.sqlite(tmp_path)
     context = plugin_context(tmp_path)
-    await upgrade(context.database)
     yield context
     await context.changes.stop()
     await context.database.close()

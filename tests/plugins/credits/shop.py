@@ -72,7 +72,7 @@ class Shop:
 
     async def balance(self, tenant: str = "acme", user: str | None = None) -> int:
         """In 10⁻⁹ credit, once nothing is held."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while (found := await self.book.balance(self.book.account(tenant, user))).held:
                 await asyncio.sleep(0.01)
         return found.balance

@@ -109,7 +109,7 @@ async def test_a_low_balance_is_told_once(sqlite_url: str) -> None:
         await open_shop.book.grant("acme", 3 * PRICE, kind="paid", reference="order-1")
 
         async def told(count: int) -> list[str]:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while True:
                     async with open_shop.book.database.connect() as connection:
                         found = (await connection.execute(select(events.c.kind))).scalars().all()

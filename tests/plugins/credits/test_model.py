@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import shutil
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -31,8 +30,11 @@ from gateway.types import Call, Outcome, Principal
 from gateway_credits.account import Account
 from gateway_credits.book import Book
 from gateway_credits.holding import Holding
+from gateway_credits.plugin import MIGRATIONS
 from gateway_credits.tables import grants
 from gateway_credits.verify import verify
+
+from ... import scratch
 
 TESTS = Actor(kind="gateway", id="tests")
 AMOUNTS = st.integers(1, 50)
@@ -100,7 +102,6 @@ class Machine(RuleBasedStateMachine):
 
     open_calls = Bundle("open_calls")
     charged = Bundle("charged")
-    template: ClassVar[Path]
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,9 +109,7 @@ class Machine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.now = 1_000_000.0
         self.number = itertools.count()
-        path = Path(self.folder.name) / "gateway.db"
-        shutil.copy(self.template, path)
-        self.database = Database(f"sqlite:///{path}")
+        self.database = Database(scratch.sqlite(Path(self.folder.name), MIGRATIONS))
         self.book = Book(self.database, per="tenant", welcome=None, clock=lambda: self.now)
         self.accounts = {Account("one"): Simple(), Account("two"): Simple()}
         self.prices = Prices()
@@ -252,8 +251,7 @@ class Machine(RuleBasedStateMachine):
         await self.ledger.write(())
 
 
-def test_the_books_agree_with_the_model(credits_file: Path) -> None:
-    Machine.template = credits_file
+def test_the_books_agree_with_the_model() -> None:
     few = settings(
         max_examples=8,
         stateful_step_count=20,

@@ -2,62 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.config import environment
 from gateway.store import Database
-from gateway.store.database import connect_postgres
-from gateway.store.migrate import upgrade
 from gateway_invoices.plugin import MIGRATIONS
 
-POSTGRES = "postgresql://root@127.0.0.1:5432"
-
-
-async def _execute(statement: str) -> None:
-    server = await connect_postgres(f"{POSTGRES}/test")
-    try:
-        await server.execute(statement)
-    finally:
-        await server.close()
-
-
-async def _migrate(url: str) -> None:
-    database = Database(url)
-    await upgrade(database, [MIGRATIONS])
-    await database.close()
-
-
-@pytest.fixture(scope="session")
-def invoices_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("invoices") / "gateway.db"
-    asyncio.run(_migrate(f"sqlite:///{path}"))
-    return path
+from ... import scratch
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path, invoices_file: Path) -> str:
-    shutil.copy(invoices_file, tmp_path / "gateway.db")
-    return f"sqlite:///{tmp_path / 'gateway.db'}"
+def sqlite_url(tmp_path: Path) -> str:
+    return scratch.sqlite(tmp_path, MIGRATIONS)
 
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    name = f"invoices_{uuid.uuid4().hex}"
-    try:
-        asyncio.run(_execute(f"CREATE DATABASE {name}"))
-    except OSError as error:
-        if "CI" in environment():
-            raise
-        pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
-    asyncio.run(_migrate(f"{POSTGRES}/{name}"))
-    yield f"{POSTGRES}/{name}"
-    asyncio.run(_execute(f"DROP DATABASE {name} WITH (FORCE)"))
+    with scratch.postgres(MIGRATIONS) as url:
+        yield url
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from ...ports import free_port
+
 PROGRAM = """
 import sys
 from aiohttp import web
@@ -22,9 +24,7 @@ web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
 @contextmanager
 def local_stripe() -> Generator[str]:
     """Run it; give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(port)])
     try:
         deadline = time.monotonic() + 30

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import uuid
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,33 +13,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from gateway.store import Database
-from gateway.store.database import connect_postgres
 from gateway.store.migrate import upgrade
 from gateway_stripe.plugin import MIGRATIONS
 from gateway_stripe.tables import metadata
 
+from ... import scratch
 from .fake import FakeStripe
 from .shop import Shop, open_shop
-
-POSTGRES = "postgresql://root@127.0.0.1:5432"
-
-
-@asynccontextmanager
-async def scratch() -> AsyncGenerator[str]:
-    """The URL of a new PostgreSQL database, dropped afterwards."""
-    try:
-        server = await connect_postgres(f"{POSTGRES}/test")
-    except OSError as error:
-        if "CI" in os.environ:  # noqa: TID251 - tells a machine that must have PostgreSQL
-            raise
-        pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
-    name = f"stripe_{uuid.uuid4().hex}"
-    await server.execute(f"CREATE DATABASE {name}")
-    try:
-        yield f"{POSTGRES}/{name}"
-    finally:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await server.close()
 
 
 async def test_the_migration_makes_the_tables(tmp_path: Path) -> None:
@@ -67,12 +44,8 @@ def each(request: pytest.FixtureRequest, stripe: FakeStripe) -> Generator[Shop]:
     if request.param == "sqlite":
         yield request.getfixturevalue("shop")
         return
-    with asyncio.Runner() as runner:
-        place = scratch()
-        url = runner.run(place.__aenter__())
-        with open_shop(stripe, url) as shop:
-            yield shop
-        runner.run(place.__aexit__(None, None, None))
+    with scratch.postgres() as url, open_shop(stripe, url) as shop:
+        yield shop
 
 
 def test_everything_at_once(each: Shop) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from gateway.ledger import Ledger
 from gateway.plugin import Context
 from gateway.store import Database
 from gateway.store.audit import Actor
-from gateway.store.migrate import upgrade
 from gateway.store.tenants import create_tenant
 from gateway.types import NANO, Call, Outcome
 from gateway.upstream import Client
@@ -24,9 +22,10 @@ from gateway_subscription import Subscription
 from gateway_subscription.config import SubscriptionConfig
 from gateway_subscription.plugin import MIGRATIONS
 
-from ...gateway.conftest import database_url, make_call, make_outcome
+from ... import scratch
+from ...gateway.conftest import make_call, make_outcome
 
-__all__ = ["database_url", "make_call", "make_outcome"]
+__all__ = ["make_call", "make_outcome"]
 
 ACTOR = Actor(kind="command", id="test")
 PLANS = {
@@ -98,35 +97,20 @@ class Shop:
         await self.ledger.write(())
 
 
+@pytest.fixture(params=scratch.KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind, with the plugin's tables."""
+    with scratch.database(request.param, tmp_path, MIGRATIONS) as url:
+        yield url
+
+
 @pytest.fixture
-async def database(database_url: str, migrated: Path) -> AsyncGenerator[Database]:
-    """A database of each kind, with the plugin's tables and a tenant."""
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    """The same, opened, with a tenant."""
     database = Database(database_url)
-    if database.dialect == "sqlite":
-        shutil.copy(migrated, database.path)
-    else:
-        await make_tables(database)
+    await create_tenant(database, "acme", actor=ACTOR)
     yield database
     await database.close()
-
-
-async def make_tables(database: Database) -> None:
-    await upgrade(database, [MIGRATIONS])
-    await create_tenant(database, "acme", actor=ACTOR)
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with them, to be copied: so a test waits for no migration."""
-    path = tmp_path_factory.mktemp("migrated") / "gateway.db"
-
-    async def make() -> None:
-        database = Database(f"sqlite:///{path}")
-        await make_tables(database)
-        await database.close()
-
-    asyncio.run(make())
-    return path
 
 
 @asynccontextmanager
@@ -151,10 +135,10 @@ async def running(
 
 
 @pytest.fixture
-async def shop(migrated: Path, tmp_path: Path, make_call: Callable[..., Call]) -> AsyncGenerator[Shop]:
+async def shop(tmp_path: Path, make_call: Callable[..., Call]) -> AsyncGenerator[Shop]:
     """On SQLite alone, for what PostgreSQL does no differently."""
-    shutil.copy(migrated, tmp_path / "gateway.db")
-    database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
+    database = Database(scratch.sqlite(tmp_path, MIGRATIONS))
+    await create_tenant(database, "acme", actor=ACTOR)
     async with running(database, make_call, exempt=["operator"]) as shop:
         yield shop
     await database.close()

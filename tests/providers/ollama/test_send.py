@@ -32,7 +32,7 @@ async def upstream() -> AsyncGenerator[FakeUpstream]:
 
 @pytest.fixture
 async def plugin(upstream: FakeUpstream) -> AsyncGenerator[Callable[..., Ollama]]:
-    client = Client(timeouts=Timeouts(first_byte=0.3), limits=Limits())
+    client = Client(timeouts=Timeouts(first_byte=2), limits=Limits())
     context = Context(client=client, database=None)  # pyright: ignore[reportArgumentType] - not used
 
     def make(**settings: Any) -> Ollama:

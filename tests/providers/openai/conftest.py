@@ -22,7 +22,7 @@ async def upstream() -> AsyncGenerator[FakeUpstream]:
 @pytest.fixture
 async def plugin(upstream: FakeUpstream) -> AsyncGenerator[Callable[..., OpenAI]]:
     """Make the plugin from its settings, by default towards `upstream`."""
-    client = Client(timeouts=Timeouts(first_byte=0.3, idle=0.3), limits=Limits(max_body_bytes=100_000))
+    client = Client(timeouts=Timeouts(first_byte=2, idle=2), limits=Limits(max_body_bytes=100_000))
     context = Context(client=client, database=None)  # pyright: ignore[reportArgumentType] - not used
 
     def make(name: str = "acme", **settings: Any) -> OpenAI:

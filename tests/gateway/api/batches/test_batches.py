@@ -129,7 +129,7 @@ async def test_a_batch_is_cancelled(serve: Serve) -> None:
     async with serve(gateway={"batches": {"concurrency": 2}}) as sdk:
         content = file_of(request("first", "now"), *(request(f"{n}", "x @delay=300") for n in range(50)))
         made = await begin(sdk, content)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not ((now := await sdk.batches.retrieve(made.id)).request_counts or made).completed:  # type: ignore[union-attr]
                 await asyncio.sleep(0.02)
         assert now.status == "in_progress"

@@ -26,11 +26,11 @@ async def test_a_suspended_tenant_stops_its_batch(tmp_path: Path) -> None:
         store = gateway._context.database
         await create_tenant(store, "default", actor=ACTOR)
         batch = await begin(sdk, file_of(*(request(f"r{n}", "x @delay=300") for n in range(200))))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not gateway.running:
                 await asyncio.sleep(0.01)
         await suspend_tenant(store, "default", operator_tenant="ops", actor=ACTOR)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while (row := await get_batch(store, "default", batch.id)) is None or row.ended_at is None:
                 await asyncio.sleep(0.05)
         await resume_tenant(store, "default", actor=ACTOR)

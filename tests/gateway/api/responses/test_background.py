@@ -16,7 +16,6 @@ from gateway.api.responses import background, keeper
 from gateway.api.responses.events import Corrections
 from gateway.store import Database
 from gateway.store.calls import list_calls
-from gateway.store.migrate import upgrade
 from gateway.store.responses import StoredResponse, added
 from gateway.testing.fakes import make_call
 
@@ -49,7 +48,7 @@ LEFT = StoredResponse(
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
     """Wait until it gives something true, and return that."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (value := await condition()):
             await asyncio.sleep(0.02)
     return value
@@ -192,7 +191,6 @@ async def test_what_a_dead_process_left_behind_is_failed(
 ) -> None:
     monkeypatch.setattr(keeper, "PATROL_SECONDS", 0.05)
     database = Database(database_url)
-    await upgrade(database)
     old = msgspec.structs.replace(LEFT, id="resp_old", worker=None, expires_at=time.time() - 1)
     gateway = build()
     async with gateway.lifespan(), gateway.client as client:

@@ -192,7 +192,7 @@ async def test_background_and_polling(serve: Serve) -> None:
 
 async def ended(sdk: openai.AsyncOpenAI, id: str) -> Response:
     """Poll until it is over."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             response = strictly(await sdk.responses.retrieve(id))
             if response.status not in {"queued", "in_progress"}:
