@@ -56,6 +56,8 @@ class CreditAccount(Struct, frozen=True, kw_only=True):
     """What was ever given, without what has expired."""
     grants: int
     """How many grants have something left."""
+    shared: bool
+    """Whether it is the tenant's own, and not a user's."""
     payment_url: str | None
     """Where to add credit."""
 

@@ -1,4 +1,4 @@
-"""`/api/user/…`: who calls, and what they have called."""
+"""`/api/user/…`: who calls, what they have, and what they have called."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
 
-from gateway.errors import InvalidRequest, PermissionDenied
+from gateway.errors import InvalidRequest
 from gateway.store.calls import as_cell, as_record
-from gateway.store.tenant_calls import CallFilter, Own, count_tenant_calls, list_tenant_calls
+from gateway.store.tenant_calls import CallFilter, count_tenant_calls, list_tenant_calls
 from gateway.store.users import get_user
+from gateway_aigne.credit import CURRENCY, shown
+from gateway_aigne.query import DEEPEST, moment_of, page_of, whose
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -20,11 +22,9 @@ if TYPE_CHECKING:
     from gateway.plugin import Context
     from gateway.protocols import Visit
     from gateway.types import Principal, Status
+    from gateway_aigne.credit import Credit
 
-_MOST: Final = 100
-"""Calls on a page."""
-_DEEPEST: Final = 10_000
-"""How far back pages and exports go."""
+_PAGE: Final = 50
 _TYPES: Final = {"chat": "chatCompletion", "image": "imageGeneration", "speech": "audioGeneration"}
 _KINDS: Final = {name: kind for kind, name in _TYPES.items()}
 _STATUSES: Final[dict[str, Sequence[Status]]] = {
@@ -32,6 +32,7 @@ _STATUSES: Final[dict[str, Sequence[Status]]] = {
     "failed": ("failed", "cancelled"),
     "processing": ("processing",),
 }
+_ALL: Final = "all"
 _COLUMNS: Final = (
     *("id", "callTime", "requestId", "model", "providerId", "type", "status", "totalUsage", "credits"),
     *("duration", "userDid", "appDid", "errorReason"),
@@ -41,11 +42,12 @@ _COLUMNS: Final = (
 class Account:
     """Tells callers about themselves."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, credit: Credit) -> None:
         self._context = context
+        self._credit = credit
 
     async def info(self, visit: Visit, _request: Request) -> Response:
-        """Tell who it is. Credits are told when billing is enabled."""
+        """Tell who it is, and what credit there is where a plugin keeps it."""
         principal = visit.principal
         did, name, email = principal.user or principal.key or "", principal.key_name or "", ""
         user = await get_user(self._context.database, principal.user) if principal.user else None
@@ -53,37 +55,37 @@ class Account:
             name, email = user.name, user.email or ""
             identities = await self._context.sessions.identities_of(user.id)
             did = next((one.subject for one in identities if one.kind == "did"), did)
+        account = await self._credit.account(principal)
         return JSONResponse(
             {
                 "user": {"did": did, "fullName": name, "email": email, "avatar": ""},
-                "creditBalance": None,
-                "paymentLink": None,
-                "currency": None,
-                "enableCredit": False,
+                "creditBalance": None if account is None else shown(account),
+                "paymentLink": None if account is None else account.payment_url,
+                "currency": None if account is None else CURRENCY,
+                "enableCredit": account is not None,
                 "profileLink": None,
                 "creditPrefix": "$",
             }
         )
 
+    async def app(self, visit: Visit, request: Request) -> Response:
+        """Tell a component that it is known. It is registered by an admin, and subscribes to nothing."""
+        del request
+        id = visit.principal.user or visit.principal.key  # noqa: A001 - the field's name
+        return JSONResponse({"id": id, "subscription": None, "subscriptionDetailUrl": None})
+
     async def calls(self, visit: Visit, request: Request) -> Response:
         """List calls, newest first: one's own, or with `allUsers=true` the tenant's."""
-        query = request.query_params
-        page, size = _number(query.get("page"), "page", 1), _number(query.get("pageSize"), "pageSize", 50)
-        size = min(size, _MOST)
-        if page * size > _DEEPEST:
-            raise InvalidRequest(
-                f"Pages go back {_DEEPEST} calls; choose a shorter time with startTime and endTime.",
-                param="page",
-            )
+        page = page_of(request, _PAGE)
         which = _meant(request, visit.principal)
         database, tenant = self._context.database, visit.principal.tenant
-        rows = await list_tenant_calls(database, tenant, which, limit=page * size)
+        rows = await list_tenant_calls(database, tenant, which, limit=page.until)
         count = await count_tenant_calls(database, tenant, which)
         return JSONResponse(
             {
                 "count": count,
-                "list": [_shown(as_record(row)) for row in rows[(page - 1) * size :]],
-                "paging": {"page": page, "pageSize": size},
+                "list": [_shown(as_record(row)) for row in rows[page.entries]],
+                "paging": {"page": page.number, "pageSize": page.size},
             }
         )
 
@@ -91,7 +93,7 @@ class Account:
         """Send calls as CSV (RFC 4180) that no spreadsheet takes for formulas; at most 10,000."""
         principal = visit.principal
         rows = await list_tenant_calls(
-            self._context.database, principal.tenant, _meant(request, principal), limit=_DEEPEST
+            self._context.database, principal.tenant, _meant(request, principal), limit=DEEPEST
         )
         text = io.StringIO(newline="")
         writer = csv.writer(text)
@@ -109,20 +111,19 @@ class Account:
 def _meant(request: Request, principal: Principal) -> CallFilter:
     """Which calls are asked for. Raises `PermissionDenied` for other people's without the permission to see them."""
     query = request.query_params
-    everybody = query.get("allUsers") == "true"
-    if everybody and not principal.may("calls.read"):
-        raise PermissionDenied("To see everybody's calls, the permission 'calls.read' is needed.")
+    own = whose(request, principal)
     status, kind = query.get("status"), query.get("type")
-    if status and status not in _STATUSES:
+    if status and status not in (*_STATUSES, _ALL):
         raise InvalidRequest(f"Invalid 'status': expected one of {', '.join(_STATUSES)}.", param="status")
     return CallFilter(
-        own=None if everybody else Own(user=principal.user, key=principal.key),
-        since=_moment(query.get("startTime"), "startTime"),
-        until=_moment(query.get("endTime"), "endTime"),
-        statuses=_STATUSES[status] if status else (),
+        own=own,
+        since=moment_of(query.get("startTime"), "startTime"),
+        until=moment_of(query.get("endTime"), "endTime"),
+        statuses=_STATUSES.get(status, ()) if status else (),
         model=query.get("model") or None,
         provider=query.get("providerId") or None,
         capability=_KINDS.get(kind, kind) if kind else None,
+        key=query.get("appDid") or None,
         search=query.get("search") or None,
     )
 
@@ -153,19 +154,3 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
         "appDid": record["key"],
         "errorReason": error.get("message"),
     }
-
-
-def _number(value: str | None, name: str, usual: int) -> int:
-    if not value:
-        return usual
-    if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value) > 0):  # noqa: PLR2004 - digits
-        raise InvalidRequest(f"Invalid '{name}': expected a number from 1 on.", param=name)
-    return int(value)
-
-
-def _moment(value: str | None, name: str) -> float | None:
-    if not value:
-        return None
-    if not (value.isascii() and value.isdigit() and len(value) <= 11):  # noqa: PLR2004 - digits
-        raise InvalidRequest(f"Invalid '{name}': expected Unix seconds.", param=name)
-    return float(value)

@@ -12,9 +12,11 @@ from gateway.plugin import Plugin, hookimpl
 from gateway_aigne import discovery, native, words
 from gateway_aigne.account import Account
 from gateway_aigne.config import AigneConfig
+from gateway_aigne.credit import Credit
 from gateway_aigne.discovery import Discovery
 from gateway_aigne.gate import Gate, Handled, Straight
 from gateway_aigne.models import Models
+from gateway_aigne.usage import Usage
 from gateway_aigne.video import Video
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ class Aigne(Plugin[AigneConfig]):
         users = Gate(context)
         components = Gate(context, frozenset(self.config.v1_authenticators))
         models = Models(context.calls, context.sessions.rules.operator_tenant)
-        account = Account(context)
+        credit = Credit(context)
+        account, usage = Account(context, credit), Usage(context, credit)
         posts = {
             **{f"/v2{path}": Straight(users, put) for path, put in _STRAIGHT.items()},
             **{f"/v1{path}": Straight(components, put) for path, put in _STRAIGHT.items()},
@@ -70,9 +73,23 @@ class Aigne(Plugin[AigneConfig]):
             "/ai-providers/models": listed,
             "/ai/models": listed,
             "/ai-providers/chat/models": Handled(users, models.chat),
+            "/app/status": Handled(components, account.app),
+            "/app/usage": Handled(components, usage.of_app),
+            "/usage/projects": Handled(users, usage.projects),
+            "/usage/projects/calls": Handled(users, account.calls),
+            "/usage/projects/group-trends": Handled(users, usage.group_trends),
+            "/usage/projects/trends": Handled(users, usage.project_trends),
+            "/usage/quota": Handled(users, usage.quota),
+            "/usage/trends": Handled(users, usage.trends),
+            "/user/admin/user-stats": Handled(users, usage.everybodys_models),
+            "/user/credit/balance": Handled(users, credit.balance),
+            "/user/credit/grants": Handled(users, credit.grants),
+            "/user/credit/payment-link": Handled(users, credit.payment_link),
+            "/user/credit/transactions": Handled(users, credit.transactions),
             "/user/info": Handled(users, account.info),
             "/user/model-calls": Handled(users, account.calls),
             "/user/model-calls/export": Handled(users, account.export),
+            "/user/usage-stats": Handled(users, usage.models),
             "/v1/status": Handled(components, models.available),
             "/v1/sdk/status": Handled(components, models.available),
             "/v2/status": Handled(users, models.status),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple, TypeAlias
+from urllib.parse import quote
 
 from gateway.errors import InvalidRequest
 from gateway.types import NANO
@@ -54,6 +55,11 @@ def positive(amount: int) -> int:
             f"An amount must be more than 0 and at most {LARGEST // NANO} credits.", param="amount"
         )
     return amount
+
+
+def payment_link(url: str, account: Account) -> str:
+    """Where an account is paid into: the operator's address with `{tenant}` and `{user}` filled in."""
+    return url.format(tenant=quote(account.tenant, ""), user=quote(account.owner, ""))
 
 
 def shown(nano: int) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import quote
 
 from gateway.errors import QuotaExceeded
 from gateway.types import Answer, Call, Proceed
-from gateway_credits.account import Account, shown
+from gateway_credits.account import Account, payment_link, shown
 from gateway_credits.book import Book
 from gateway_credits.holding import Holding, NotEnough
 
@@ -52,7 +51,7 @@ class Gate:
         message = f"There is not enough credit: this call may cost up to {needed} credits."
         headers = [(b"x-should-retry", b"false")]
         if self._payment_url is not None:
-            link = self._payment_url.format(tenant=quote(account.tenant, ""), user=quote(account.owner, ""))
+            link = payment_link(self._payment_url, account)
             message += f" Add credit: {link}"
             headers.append((b"link", f'<{link}>; rel="payment"'.encode()))
         return QuotaExceeded(message, code="insufficient_credit", headers=headers)
