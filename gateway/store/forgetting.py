@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete, or_, select, update
 
 from gateway.store.identity_tables import kept_answers
+from gateway.store.money_tables import answered_calls
 from gateway.store.tables import (
     batch_lines,
     batches,
@@ -72,7 +73,7 @@ async def forget_stored(
             (responses, response_events, "response"),
             (files, file_chunks, "file"),
             (jobs, None, ""),
-            (kept_answers, None, ""),
+            (kept_answers, answered_calls, "answer"),
         ):
             which = [table.c.tenant == tenant]
             if before is not None:

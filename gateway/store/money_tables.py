@@ -32,6 +32,7 @@ answered_calls = Table(
     Column("call", String(40), primary_key=True, comment="a call that was billed"),
     Column("tenant", String(64), nullable=False),
     Column("answer", String(64), nullable=False, comment="the row of kept_answers that it was made for"),
+    Column("worker", String(40), nullable=False, comment="who made it, and has to keep the answer"),
     Index("answered_calls_answer", "tenant", "answer"),
-    comment="what was billed under an Idempotency-Key whose answer is not kept yet",
+    comment="what was billed under an Idempotency-Key, in case that its answer is lost",
 )

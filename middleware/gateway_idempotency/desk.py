@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import InvalidRequest, Unavailable
 from gateway.store.kept_answers import (
+    LOST,
     TOO_LARGE,
     claim_answer,
     give_back,
     keep_answer,
     look_at_answer,
+    note_lost,
 )
 from gateway_idempotency.recording import Recording, too_large
 
@@ -44,6 +46,8 @@ class Entry:
         self.recording = recording
         self.mine = False
         """Whether this worker carries it out."""
+        self.billed: list[str] = []
+        """The calls that were made for it, and succeeded."""
         self.decided = asyncio.Event()
         """Set once it is known whether the key belongs to this request."""
 
@@ -63,7 +67,7 @@ class Desk:
         """Return what the request is to be carried out under (`mine`, for one only), or whose answer it gets.
 
         Raises `InvalidRequest`: 422 when the key came with another request, 410 when its answer was too large to be
-        kept; and `Unavailable`.
+        kept, or was billed and is lost; and `Unavailable`.
         """
         place = (asked.tenant, asked.id)
         while (entry := self._entries.get(place)) is not None:
@@ -114,6 +118,8 @@ class Desk:
                 raise _reused()
             if earlier.status == TOO_LARGE:
                 raise too_large(self._most)
+            if earlier.status == LOST:
+                raise _lost(earlier.calls)
             if earlier.status is not None:
                 break
             entry.decided.set()
@@ -160,6 +166,9 @@ class Desk:
     async def _write(self, entry: Entry, whole: bool) -> None:
         asked, recording = entry.asked, entry.recording
         status = recording.status
+        if not whole and entry.billed:
+            await note_lost(self._database, asked.tenant, asked.id, worker=self._worker)
+            return
         if not whole or status in _FOR_NOW or status >= _SERVER_ERROR:
             await give_back(self._database, asked.tenant, asked.id, worker=self._worker)
             return
@@ -182,6 +191,16 @@ class Desk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _lost(calls: Sequence[str]) -> InvalidRequest:
+    return InvalidRequest(
+        f"The request with this Idempotency-Key was carried out and billed as call {', '.join(calls)}, but its answer was "
+        "lost before it could be kept. It is not carried out again; use a new key to make the request anew.",
+        status=410,
+        code="idempotency_answer_lost",
+        headers=[(b"x-should-retry", b"false")],
+    )
 
 
 def _reused() -> InvalidRequest:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gateway.protocols import Incoming
     from gateway.types import Principal
+    from gateway_idempotency.bills import Bills
     from gateway_idempotency.desk import Desk, Entry
 
 _CHANGE_NOTHING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -30,9 +31,10 @@ class Answered(GatewayError):
 class Gate:
     """Lets requests without a key through untouched. `desk` gives the keys, once the gateway has started."""
 
-    def __init__(self, app: ASGIApp, desk: Callable[[], Desk]) -> None:
+    def __init__(self, app: ASGIApp, desk: Callable[[], Desk], bills: Bills) -> None:
         self._app = app
         self._desk = desk
+        self._bills = bills
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection; without a frame of its own where there is no key."""
@@ -43,7 +45,7 @@ class Gate:
         return self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = KeyedRequest(self._desk(), receive, send)
+        request = KeyedRequest(self._desk(), self._bills, scope["gateway.request_id"], receive, send)
         scope["gateway.admitted"] = request.admitted
         try:
             await self._app(scope, request.receive, request.send)
@@ -54,8 +56,10 @@ class Gate:
 class KeyedRequest:
     """A request with a key. Until its caller is known, and where that is never asked, it is one like all others."""
 
-    def __init__(self, desk: Desk, receive: Receive, send: Send) -> None:
+    def __init__(self, desk: Desk, bills: Bills, id: str, receive: Receive, send: Send) -> None:
         self._desk = desk
+        self._bills = bills
+        self._id = id
         self._receive = receive
         self._send = send
         self._admitted = False
@@ -74,6 +78,7 @@ class KeyedRequest:
             entry = await self._desk.take(asked)
             if entry.mine and entry.asked is asked:
                 self._entry = entry
+                self._bills.begin(self._id, entry)
                 return
             if await entry.recording.follow(self._send_on):
                 self._answered = True
@@ -104,6 +109,7 @@ class KeyedRequest:
     async def close(self) -> None:
         """Give the key back, unless the answer came to its end."""
         entry, self._entry = self._entry, None
+        self._bills.end(self._id)
         if entry is not None:
             await self._desk.close(entry, whole=False)
 

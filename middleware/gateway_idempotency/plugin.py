@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pydantic import Field
 from starlette.middleware import Middleware
 
+from gateway.billing import OnSettled
 from gateway.plugin import Context, Plugin, PluginConfig, hookimpl
+from gateway_idempotency.bills import Bills
 from gateway_idempotency.desk import Desk
 from gateway_idempotency.gate import Gate
 
@@ -34,9 +36,11 @@ class Idempotency(Plugin[IdempotencyConfig]):
     def __init__(self, name: str, config: IdempotencyConfig, context: Context) -> None:
         super().__init__(name, config, context)
         self._desk: Desk
+        self._bills = Bills()
 
     async def startup(self) -> None:
         """Begin to give out keys."""
+        self._bills.worker = self.context.worker
         self._desk = Desk(
             self.context.database,
             self.context.worker,
@@ -49,4 +53,8 @@ class Idempotency(Plugin[IdempotencyConfig]):
 
     @hookimpl
     def register_asgi_middleware(self) -> Sequence[Middleware]:
-        return (Middleware(Gate, lambda: self._desk),)
+        return (Middleware(Gate, lambda: self._desk, self._bills),)
+
+    @hookimpl
+    def register_billing(self) -> Sequence[OnSettled]:
+        return (self._bills,)

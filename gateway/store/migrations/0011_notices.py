@@ -1,4 +1,4 @@
-"""Notices for sinks, and what was billed for answers that are not kept yet."""
+"""Notices for sinks, and what was billed under Idempotency-Keys."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column(
             "answer", sa.String(64), nullable=False, comment="the row of kept_answers that it was made for"
         ),
-        comment="what was billed under an Idempotency-Key whose answer is not kept yet",
+        sa.Column("worker", sa.String(40), nullable=False, comment="who made it, and has to keep the answer"),
+        comment="what was billed under an Idempotency-Key, in case that its answer is lost",
     )
     op.create_index("answered_calls_answer", "answered_calls", ["tenant", "answer"])

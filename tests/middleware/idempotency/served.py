@@ -17,6 +17,7 @@ from gateway.errors import ProviderError
 from gateway.protocols import Incoming
 from gateway.store import Database
 from gateway.store.identity_tables import kept_answers
+from gateway.store.money_tables import answered_calls
 from gateway.store.tables import model_calls
 from gateway.testing.fakes import FakeProvider
 from gateway.types import Answer, Attempt, Principal
@@ -109,6 +110,11 @@ class Served:
         """What is in the table."""
         async with self.database.connect() as connection:
             return [*(await connection.execute(select(kept_answers)))]
+
+    async def billed(self) -> list[Any]:
+        """What was billed under keys."""
+        async with self.database.connect() as connection:
+            return [*(await connection.execute(select(answered_calls)))]
 
 
 class Caller:

@@ -11,6 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 from starlette.types import Message
 
+from gateway_idempotency.bills import Bills
 from gateway_idempotency.gate import Gate
 
 from .conftest import Serve
@@ -179,7 +180,7 @@ async def test_a_request_without_a_key_meets_the_application_itself() -> None:
     async def app(*given: object) -> None:
         seen[:] = given
 
-    gate = Gate(app, lambda: pytest.fail("nobody asks"))
+    gate = Gate(app, lambda: pytest.fail("nobody asks"), Bills())
     for method, headers in (("POST", [(b"accept", b"*/*")]), ("GET", [(b"idempotency-key", b"k")])):
         scope = {"type": "http", "method": method, "headers": headers}
         await gate(scope, receive, send)

@@ -20,6 +20,7 @@ from gateway.store import Database
 from gateway.store.forgetting import forget_stored
 from gateway.store.identity_tables import kept_answers
 from gateway.store.kept_answers import keep_answer
+from gateway.store.money_tables import answered_calls
 from gateway.store.tables import workers
 from gateway_idempotency.asked import Asked
 from gateway_idempotency.desk import Desk
@@ -48,6 +49,45 @@ async def test_a_dead_workers_key_is_taken_over(serve: Serve) -> None:
         assert "idempotent-replayed" not in answer.headers
         assert len(served.provider.attempts) == 1
         assert "idempotent-replayed" in (await served.chat()).headers
+
+
+async def test_what_a_dead_worker_has_billed_is_not_made_again(serve: Serve) -> None:
+    async with serve() as served:
+        await served.chat()
+        async with asyncio.timeout(10):  # the settlement may come after the answer
+            while not (bills := await served.billed()):
+                await asyncio.sleep(0.01)
+        asked = await left_behind(served, "dead")
+        async with served.database.begin() as connection:
+            await connection.execute(update(answered_calls).values(worker="dead"))
+        answers = await asyncio.gather(*(served.chat(stream=False) for _ in range(5)))
+        for answer in [*answers, await served.chat()]:
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"]) == (410, "idempotency_answer_lost")
+            assert bills[0].call in error["message"]
+            assert answer.headers["x-should-retry"] == "false"
+        assert (await served.chat("other")).status_code == 422
+        assert served.provider.attempts == []
+        await forget_stored(served.database, asked.tenant, keys=[asked.key or ""])
+        assert (await served.kept(), await served.billed()) == ([], [])
+        assert (await served.chat()).status_code == 200
+
+
+async def test_an_answer_that_breaks_off_after_it_was_billed_is_lost(serve: Serve) -> None:
+    async with serve() as served:
+        desk = Desk(served.database, "w", seconds=60, most=100)
+        asked = Asked(tenant="t", id="i", key=None, fingerprint=b"f" * 32)
+        for billed, again in (([], None), (["call_1"], "call_1")):
+            entry = await desk.take(asked)
+            entry.billed += billed
+            async with served.database.begin() as connection:
+                rows = [{"call": call, "tenant": "t", "answer": "i", "worker": "w"} for call in billed]
+                if rows:
+                    await connection.execute(insert(answered_calls), rows)
+            await desk.close(entry, whole=False)
+            if again is not None:
+                with pytest.raises(InvalidRequest, match=again):
+                    await desk.take(asked)
 
 
 async def test_a_living_worker_is_waited_for(serve: Serve) -> None:

@@ -1,0 +1,38 @@
+"""What is billed under which key: noted with the settlement, so that nothing is billed twice when an answer is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gateway.store import Write
+from gateway.store.kept_answers import BILLED
+
+if TYPE_CHECKING:
+    from gateway.types import Call, Outcome
+    from gateway_idempotency.desk import Entry
+
+
+class Bills:
+    """`gateway.billing.OnSettled` of the requests with a key that this worker carries out, by their ids."""
+
+    def __init__(self) -> None:
+        self.worker = ""
+        """The id of this worker; known from the start on."""
+        self._under: dict[str, Entry] = {}
+
+    def begin(self, request: str, entry: Entry) -> None:
+        """Calls of this request are made under a key from now on."""
+        self._under[request] = entry
+
+    def end(self, request: str) -> None:
+        """The request has its answer, or none."""
+        self._under.pop(request, None)
+
+    def on_settle(self, call: Call, outcome: Outcome) -> Sequence[Write]:
+        """Note a call that was answered; for one that failed, another try is as good."""
+        entry = self._under.get(call.request_id)
+        if entry is None or outcome.status != "success":
+            return ()
+        entry.billed.append(call.id)
+        return (Write(BILLED, (call.id, entry.asked.tenant, entry.asked.id, self.worker)),)
