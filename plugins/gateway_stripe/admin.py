@@ -55,12 +55,21 @@ class Purchase(Body):
 
     pack: str | None = Field(default=None, max_length=100)
     plan: str | None = Field(default=None, max_length=100)
+    seats: int = Field(default=1, ge=1, le=100_000, description="How many, of a plan.")
 
     @model_validator(mode="after")
     def _one(self) -> Purchase:
         if (self.pack is None) == (self.plan is None):
             raise ValueError("name either a pack or a plan")
         return self
+
+
+class Change(Body):
+    """What is to become of the subscription; what is left out stays."""
+
+    plan: str | None = Field(default=None, max_length=100)
+    seats: int | None = Field(default=None, ge=1, le=100_000)
+    ends: bool | None = Field(default=None, description="Whether it ends with its period.")
 
 
 class OrderShown(Shown):
@@ -91,6 +100,7 @@ class SubscriptionShown(Shown):
 
     id: str
     plan: str | None
+    seats: int
     status: str
     period_end: datetime | None
     ends: bool = Field(description="Whether it is cancelled at the end of its period.")
@@ -142,7 +152,7 @@ class Desk:
         who = request.tenant, request.principal.user
         if body.pack is not None:
             return _order(await till.buy_pack(*who, body.pack, actor=request.actor))
-        return _order(await till.buy_plan(*who, body.plan or "", actor=request.actor))
+        return _order(await till.buy_plan(*who, body.plan or "", seats=body.seats, actor=request.actor))
 
     async def portal(self, request: AdminRequest[Query, None]) -> Link:
         """Make a link to the customer portal."""
@@ -163,6 +173,15 @@ class Desk:
         """List subscriptions."""
         rows = await self._office.subscriptions.of_tenant(request.tenant)
         return Page[SubscriptionShown](data=[_subscription(row) for row in rows], next_cursor=None)
+
+    async def change(self, request: AdminRequest[Query, Change]) -> SubscriptionShown:
+        """Change the subscription at Stripe, which settles the rest of the period."""
+        body = request.body
+        return _subscription(
+            await self._office.subscriptions.change(
+                request.tenant, plan=body.plan, seats=body.seats, ends=body.ends
+            )
+        )
 
     async def invoices(self, request: AdminRequest[Query, None]) -> Page[InvoiceShown]:
         """List the latest invoices, as Stripe has them now."""
@@ -246,6 +265,15 @@ def endpoints(office: Office) -> Sequence[Endpoint]:
             answer=Page[SubscriptionShown],
         ),
         Endpoint(
+            method="POST",
+            path=f"{at}/subscription",
+            permission="billing.manage",
+            handler=desk.change,
+            summary="Change plan or seats, or cancel at the end of the period",
+            body=Change,
+            answer=SubscriptionShown,
+        ),
+        Endpoint(
             method="GET",
             path=f"{at}/invoices",
             permission="billing.read",
@@ -275,5 +303,10 @@ def _order(row: Order) -> OrderShown:
 
 def _subscription(row: Subscription) -> SubscriptionShown:
     return SubscriptionShown(
-        id=row.id, plan=row.plan, status=row.status, period_end=moment(row.period_end), ends=row.ends
+        id=row.id,
+        plan=row.plan,
+        seats=row.seats,
+        status=row.status,
+        period_end=moment(row.period_end),
+        ends=row.ends,
     )

@@ -18,14 +18,25 @@ if TYPE_CHECKING:
     from gateway.store import Database
     from gateway.store.audit import Actor
     from gateway_stripe.config import StripeConfig
+    from gateway_stripe.leading import Leading
+    from gateway_stripe.subscriptions import Subscriptions
 
 
 class Till:
     """Opens pages at Stripe."""
 
     def __init__(
-        self, config: StripeConfig, database: Database, client: stripe.StripeClient, *, public_url: str
+        self,
+        config: StripeConfig,
+        database: Database,
+        client: stripe.StripeClient,
+        leading: Leading,
+        subscriptions: Subscriptions,
+        *,
+        public_url: str,
     ) -> None:
+        self._leading = leading
+        self._subscriptions = subscriptions
         self._config = config
         self._database = database
         self._client = client
@@ -60,11 +71,20 @@ class Till:
         more = {"payment_intent_data": {"metadata": _marks(order)}}
         return await self._open(order, {"mode": "payment", "line_items": [item], **more}, actor)
 
-    async def buy_plan(self, tenant: str, user: str | None, name: str, *, actor: Actor) -> Order:
-        """Order a subscription, as `buy_pack`."""
+    async def buy_plan(
+        self, tenant: str, user: str | None, name: str, *, seats: int = 1, actor: Actor
+    ) -> Order:
+        """Order a subscription, as `buy_pack`; 409 where there is one already. A trial is that of the linked plan."""
         plan = self._config.plans.get(name)
         if plan is None:
             raise _unknown("plan", name, self._config.plans)
+        trial = self._leading.trial_days(tenant, name, seats)
+        if plan.plan is not None and await self._subscriptions.served(tenant) is not None:
+            raise InvalidRequest(
+                "There is a subscription already: change that one, here or in the customer portal.",
+                status=409,
+                code="conflict",
+            )
         order = new_order(
             tenant=tenant,
             user=user,
@@ -76,8 +96,11 @@ class Till:
             price=plan.price,
             customer=await self._customer(tenant, actor),
         )
-        item = {"quantity": 1, "price": plan.price}
-        more = {"subscription_data": {"metadata": _marks(order)}}
+        item = {"quantity": seats, "price": plan.price}
+        data: dict[str, Any] = {"metadata": _marks(order)}
+        if trial:
+            data["trial_period_days"] = trial
+        more = {"subscription_data": data}
         return await self._open(order, {"mode": "subscription", "line_items": [item], **more}, actor)
 
     async def portal(self, tenant: str) -> str:

@@ -54,6 +54,11 @@ class Plan(PluginConfig):
     """A subscription to a price that is kept at Stripe."""
 
     price: str = Field(pattern="^[A-Za-z0-9_]+$", description="The id of the price at Stripe: `price_…`.")
+    plan: str | None = Field(
+        default=None,
+        max_length=64,
+        description="The plan of `[billing.subscription]` that it is: status, seats and periods of the tenant's subscription then follow Stripe's.",
+    )
     credits: Credits = Field(
         default=Decimal(0),
         ge=0,

@@ -111,6 +111,7 @@ class Events:
             ("refund.", self._refund),
             ("customer.subscription.", self._subscription),
             ("invoice.paid", self._invoice),
+            ("invoice.payment_failed", self._invoice),
         )
 
     async def _session(self, about: About) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, InvalidRequest
 from gateway_stripe.checkout import Till
 from gateway_stripe.events import Events
+from gateway_stripe.leading import Leading
 from gateway_stripe.meter import Sending
 from gateway_stripe.metering import Metering
 from gateway_stripe.payments import Payments
@@ -15,6 +16,7 @@ from gateway_stripe.sender import NotAtStripe, asking, connect
 from gateway_stripe.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
+    from gateway.doors import SubscriptionBook
     from gateway.plugin import Context
     from gateway.protocols import CreditBook
     from gateway_stripe.config import StripeConfig
@@ -31,8 +33,11 @@ class Office:
         self.database = context.database
         self.client = connect(config, lambda: context.client)
         public_url = context.sessions.rules.public_url
-        self.till = Till(config, self.database, self.client, public_url=public_url)
-        self.subscriptions = Subscriptions(config, self.database, self.client, self.book)
+        self.leading = Leading(config, self.subscription_book)
+        self.subscriptions = Subscriptions(config, self.database, self.client, self.book, self.leading)
+        self.till = Till(
+            config, self.database, self.client, self.leading, self.subscriptions, public_url=public_url
+        )
         self.payments = Payments(self.database, self.client, self.subscriptions, self.book)
         self.reversals = Reversals(self.database, self.client, self.payments, self.subscriptions, self.book)
         live = config.secret_key.reveal().startswith(_LIVE)
@@ -53,8 +58,22 @@ class Office:
             )
         return self.context.credits
 
+    def subscription_book(self) -> SubscriptionBook:
+        """Who keeps the subscriptions. Raises `ConfigError` when nobody does."""
+        if self.context.subscriptions is None:
+            raise ConfigError(
+                [
+                    "billing.stripe: its plans are linked, and no plugin keeps plans: add [billing.subscription]"
+                ]
+            )
+        return self.context.subscriptions
+
     def require_book(self) -> None:
-        """Raise `ConfigError` when credits are sold and nobody keeps them."""
+        """Raise `ConfigError` when credits or plans are sold and nobody keeps them."""
+        try:
+            self.leading.check()
+        except InvalidRequest as error:
+            raise ConfigError([f"billing.stripe: {error.message}"]) from error
         if self.config.packs or any(plan.credits for plan in self.config.plans.values()):
             self.book()
 

@@ -58,7 +58,9 @@ class Payments:
             subscription = id_of(session.subscription)
             if subscription is None:
                 raise Refused("it has no subscription")
-            await self._subscriptions.refresh(subscription)
+            whose = await self._subscriptions.refresh(subscription)
+            if whose.customer != order.customer:
+                raise Refused("its subscription is another customer's")
             await end_order(self._database, order, "paid")
         elif session.status == "complete" and session.payment_status == "paid":
             await self._credit(order, session)

@@ -37,7 +37,7 @@ class StripeBilling(Plugin[StripeConfig]):
         self._office = Office(name, config, context)
 
     async def startup(self) -> None:
-        """Raise `ConfigError` when credits are sold and nobody keeps them."""
+        """Raise `ConfigError` when credits or plans are sold and nobody keeps them."""
         self._office.require_book()
         if not self.config.webhook_secrets:
             self.log.warning(

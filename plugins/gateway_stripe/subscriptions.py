@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from sqlalchemy import select
 
+from gateway.errors import InvalidRequest
 from gateway.store.audit import record
 from gateway.store.upsert import insert_into
 from gateway_stripe.config import nano_of
 from gateway_stripe.customers import tenant_of
 from gateway_stripe.errors import NotOurs, Refused
+from gateway_stripe.leading import SERVED
 from gateway_stripe.orders import STRIPE, add_period, new_order
 from gateway_stripe.sender import asking, id_of
 from gateway_stripe.tables import subscriptions
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.protocols import CreditBook
     from gateway.store import Database
     from gateway_stripe.config import StripeConfig
+    from gateway_stripe.leading import Leading
 
 _NEW_PERIODS = frozenset({"subscription_create", "subscription_cycle"})
 
@@ -38,6 +41,8 @@ class Subscription(Struct, frozen=True, kw_only=True):
     customer: str
     plan: str | None
     status: str
+    seats: int
+    period_start: float | None
     period_end: float | None
     ends: bool
     seen_at: float
@@ -52,7 +57,9 @@ class Subscriptions:
         database: Database,
         client: stripe.StripeClient,
         book: Callable[[], CreditBook],
+        leading: Leading,
     ) -> None:
+        self._leading = leading
         self._config = config
         self._plans = {plan.price: name for name, plan in config.plans.items()}
         self._database = database
@@ -83,6 +90,42 @@ class Subscriptions:
             rows = await connection.execute(query)
             return [Subscription(**row) for row in rows.mappings()]
 
+    async def served(self, tenant: str) -> Subscription | None:
+        """The one of a tenant's subscriptions to a linked plan that runs."""
+        linked = {name for name, plan in self._config.plans.items() if plan.plan is not None}
+        found = [one for one in await self.of_tenant(tenant) if one.plan in linked and one.status in SERVED]
+        return max(found, key=lambda one: (one.period_start or 0, one.id), default=None)
+
+    async def change(
+        self, tenant: str, *, plan: str | None, seats: int | None, ends: bool | None
+    ) -> Subscription:
+        """Change plan, seats, or whether it ends with its period; Stripe settles the rest of the period.
+
+        What is more is invoiced at once, what is less is taken off the next invoice. Raises `InvalidRequest`: 404
+        without a subscription, and for what is not on sale; and as `asking` does.
+        """
+        before = await self.served(tenant)
+        if before is None:
+            raise InvalidRequest("There is no subscription to change.", status=404, code="not_found")
+        name, count = plan or before.plan or "", seats or before.seats
+        if name not in self._config.plans:
+            listed = ", ".join(self._config.plans)
+            raise InvalidRequest(f"There is no plan {name!r}. On sale: {listed}.", status=404, param="plan")
+        self._leading.trial_days(tenant, name, count)
+        with asking("subscription"):
+            found = await self._client.v1.subscriptions.retrieve_async(before.id)
+            params: Any = {} if ends is None else {"cancel_at_period_end": ends}
+            if (name, count) != (before.plan, before.seats):
+                item = next(one for one in found["items"].data if one.price.id in self._plans)
+                params["items"] = [
+                    {"id": item.id, "price": self._config.plans[name].price, "quantity": count}
+                ]
+                params["proration_behavior"] = "always_invoice"
+            seen_at = time.time()
+            if params:
+                found = await self._client.v1.subscriptions.update_async(before.id, params)
+        return await self._store(found, seen_at)
+
     async def paid(self, invoice_id: str) -> bool:
         """Grant what comes with a paid period; return whether that was anything.
 
@@ -93,9 +136,11 @@ class Subscriptions:
         parent = invoice.parent
         details = parent.subscription_details if parent is not None else None
         subscription = id_of(details.subscription) if details is not None else None
-        if subscription is None or invoice.status != "paid" or invoice.billing_reason not in _NEW_PERIODS:
+        if subscription is None:
             return False
         whose = await self.refresh(subscription)
+        if invoice.status != "paid" or invoice.billing_reason not in _NEW_PERIODS:
+            return False
         if id_of(invoice.customer) != whose.customer:
             raise Refused("it is another customer's")
         prices = {_price_of(line) for line in invoice.lines.data}
@@ -135,25 +180,32 @@ class Subscriptions:
             customer=customer,
             plan=plans[0] if plans else None,
             status=found.status,
+            seats=sum(item.quantity or 1 for item in items if item.price.id in self._plans) or 1,
+            period_start=max((float(item.current_period_start) for item in items), default=None),
             period_end=max((float(item.current_period_end) for item in items), default=None),
             ends=bool(found.cancel_at_period_end),
             seen_at=seen_at,
         )
         await self._write(new)
+        await self._leading.lead(tenant, await self.of_tenant(tenant))
         return new
 
     async def _write(self, new: Subscription) -> None:
         row: dict[str, Any] = {name: getattr(new, name) for name in new.__struct_fields__}
         kept = subscriptions.c
         async with self._database.begin() as connection:
-            query = select(kept.status, kept.plan, kept.ends).where(kept.id == new.id).with_for_update()
+            query = (
+                select(kept.status, kept.plan, kept.seats, kept.ends)
+                .where(kept.id == new.id)
+                .with_for_update()
+            )
             before = (await connection.execute(query)).mappings().one_or_none()
             statement = insert_into(connection, subscriptions).values(row)
             upsert = statement.on_conflict_do_update(
                 index_elements=[kept.id], set_=row, where=kept.seen_at <= new.seen_at
             )
             changed = (await connection.execute(upsert)).rowcount
-            told = {"status": new.status, "plan": new.plan, "ends": new.ends}
+            told = {"status": new.status, "plan": new.plan, "seats": new.seats, "ends": new.ends}
             known = None if before is None else dict(before)
             if changed and told != known:
                 await record(

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 metadata = MetaData()
 
@@ -64,6 +76,8 @@ subscriptions = Table(
     Column("customer", String(100), nullable=False),
     Column("plan", String(100), nullable=True, comment="its name in the config; null for none of them"),
     Column("status", String(30), nullable=False, comment="Stripe's word"),
+    Column("seats", Integer, nullable=False, server_default=text("1")),
+    Column("period_start", Float(53), nullable=True),
     Column("period_end", Float(53), nullable=True),
     Column("ends", Boolean, nullable=False, comment="whether it is cancelled at the end of the period"),
     Column("seen_at", Float(53), nullable=False, comment="when Stripe was asked for this"),

@@ -15,6 +15,7 @@ Status: TypeAlias = Literal["trialing", "active", "past_due", "cancelled", "expi
 SERVED: Final = frozenset({"trialing", "active", "past_due"})
 """In which calls are let through."""
 _DAY: Final = 86_400
+_SILENT_DAYS: Final = 3
 
 
 class State(Struct, frozen=True, kw_only=True):
@@ -33,6 +34,8 @@ class State(Struct, frozen=True, kw_only=True):
     next_seats: int | None = None
     cancel_at_end: bool = False
     grace_until: int | None = None
+    reference: str | None = None
+    """Of who takes the money for it, and says how it goes on; None where nobody does."""
 
     @property
     def served(self) -> bool:
@@ -93,11 +96,20 @@ def begun(plan_id: str, plan: Plan, seats: int, at: int, *, trial: bool) -> Step
 
 def advanced(state: State, plans: Plans, at: int) -> Step:
     """Do everything that is due until a moment: renew, change as planned, cancel, expire."""
+    if state.reference is not None:
+        return lapsed(state, plans, at), []
     charges: list[Charge] = []
     while state.served and state.due <= at:
         state, more = _step(state, plans)
         charges += more
     return state, charges
+
+
+def lapsed(state: State, plans: Plans, at: int) -> State:
+    """End a subscription that others lead, when they are silent for three days longer than a payment may be late."""
+    late = state.period_end + plans[state.plan].grace_days * _DAY + _SILENT_DAYS * _DAY
+    ends = late if state.grace_until is None else state.grace_until
+    return replace(state, status="expired", grace_until=None) if state.served and ends <= at else state
 
 
 def may_change_at_once(state: State, plan_id: str, seats: int, plans: Plans) -> bool:

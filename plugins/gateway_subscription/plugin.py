@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import click
 
     from gateway.admin.endpoint import Endpoint
+    from gateway.doors import Standing
     from gateway.plugin import Context
     from gateway.protocols import Billing
 
@@ -36,6 +37,7 @@ class Subscription(Plugin[SubscriptionConfig]):
         self.plans = Plans(config.plans)
         self._holding = Holding(self.plans, config.exempt)
         self.keeper = Keeper(context, self.plans, log=self.log)
+        context.subscriptions = self
 
     async def startup(self) -> None:
         """Load the subscriptions and begin to renew. Raises `ConfigError` when the plan of one is gone."""
@@ -57,6 +59,17 @@ class Subscription(Plugin[SubscriptionConfig]):
 
     async def shutdown(self) -> None:
         await self.keeper.stop()
+
+    def trial_days(self, tenant: str, plan: str, seats: int) -> int:
+        """See `gateway.doors.SubscriptionBook`."""
+        found = self.plans.checked(plan, seats)
+        return 0 if tenant in self._holding.by_tenant else found.trial_days
+
+    async def follow(self, tenant: str, standing: Standing) -> bool:
+        """See `gateway.doors.SubscriptionBook`."""
+        from gateway_subscription.rows import follow  # noqa: PLC0415 - see above
+
+        return await follow(self.context.database, self.plans, tenant, standing)
 
     @hookimpl
     def register_billing(self) -> Sequence[Billing]:

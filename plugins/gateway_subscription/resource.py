@@ -71,6 +71,7 @@ class SubscriptionShown(Shown):
     next_seats: int | None
     cancel_at_end: bool
     grace_until: datetime | None
+    reference: str | None = Field(description="Of who takes the money and leads it; null where nobody does.")
     revision: int
 
 
@@ -341,6 +342,7 @@ async def _answer(request: AdminRequest[Any, Any], row: Row) -> SubscriptionShow
         next_seats=row.next_seats,
         cancel_at_end=row.cancel_at_end,
         grace_until=moment(row.grace_until),
+        reference=row.reference,
         revision=row.revision,
     )
 

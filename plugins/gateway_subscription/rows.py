@@ -26,12 +26,14 @@ from gateway_subscription.course import (
     ended,
     may_change_at_once,
 )
+from gateway_subscription.following import followed, is_older
 from gateway_subscription.plans import Plan, Plans
 from gateway_subscription.tables import charges, subscriptions
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.doors import Standing
     from gateway.store import Database
 
 REVISION: Final = "subscriptions"
@@ -44,6 +46,7 @@ class Row(State, frozen=True, kw_only=True):
 
     id: str
     tenant: str
+    told_at: float | None = None
     created_at: float
     updated_at: float
     revision: int
@@ -186,6 +189,54 @@ async def renew_due(database: Database, plans: Plans) -> int:
     return len(due)
 
 
+async def follow(database: Database, plans: Plans, tenant: str, standing: Standing) -> bool:
+    """Make a subscription what it is where it is paid; see `gateway.doors.SubscriptionBook`."""
+    plan = plans[standing.plan]
+    await get_tenant(database, tenant)
+    now = time.time()
+    async with database.begin() as connection:
+        revision = await bump(connection, REVISION)
+        before = await _find(connection, tenant)
+        if before is not None and is_older(before, before.told_at, standing):
+            return False
+        state, costs = followed(before, standing, plans)
+        row = Row(
+            **structs.asdict(state),
+            id=new_id("sub_") if before is None else before.id,
+            tenant=tenant,
+            told_at=standing.told_at,
+            created_at=now if before is None else before.created_at,
+            updated_at=now,
+            revision=revision,
+        )
+        if before is None:
+            await connection.execute(insert(subscriptions).values(**structs.asdict(row)))
+        else:
+            await _store(connection, row)
+        if state.status in {"trialing", "active"}:
+            await _note(connection, row, await _not_noted(connection, row, costs))
+        same = before is not None and _shown(before) == _shown(row)
+        if not same:
+            was = None if before is None else _shown(before)
+            await record(
+                connection, CLOCK, "subscription.follow", row.id, tenant=tenant, before=was, after=_shown(row)
+            )
+    if row.served:
+        await give_rights(database, tenant, plan, actor=CLOCK)
+    return not same
+
+
+async def _not_noted(connection: AsyncConnection, row: Row, costs: Sequence[Charge]) -> list[Charge]:
+    """Leave out the beginning of a period that was noted before, as when it is paid after all."""
+    query = select(charges.c.kind).where(
+        charges.c.subscription == row.id,
+        charges.c.start == row.period_start,
+        charges.c.kind.in_(("trial", "period")),
+    )
+    begun_before = {*(await connection.execute(query)).scalars()}
+    return [cost for cost in costs if cost.kind not in begun_before]
+
+
 async def get_subscription(database: Database, tenant: str) -> Row:
     """The tenant's subscription, an ended one too. Raises `InvalidRequest` (404)."""
     async with database.connect() as connection:
@@ -242,6 +293,12 @@ async def _change(
         before = await _present(connection, tenant)
         check_expected(expected, before.revision)
         state, costs = advanced(before, plans, int(now))
+        if action != "subscription.renew" and before.reference is not None and state.served:
+            raise InvalidRequest(
+                f"The subscription of {tenant!r} is paid as {before.reference!r}: change it there.",
+                status=409,
+                code="conflict",
+            )
         if action != "subscription.renew" and not state.served:
             raise InvalidRequest(
                 f"The subscription of {tenant!r} has ended: begin another.", status=409, code="conflict"
@@ -282,7 +339,10 @@ async def _note(connection: AsyncConnection, row: Row, costs: Sequence[Charge]) 
 
 
 def _shown(row: Row) -> dict[str, Any]:
-    names = ("plan", "seats", "status", "period_start", "period_end", "next_plan", "cancel_at_end")
+    names = (
+        *("plan", "seats", "status", "period_start", "period_end", "next_plan", "cancel_at_end"),
+        *("grace_until", "reference"),
+    )
     return {name: getattr(row, name) for name in names}
 
 

@@ -23,6 +23,8 @@ subscriptions = Table(
     Column("next_seats", Integer, nullable=True),
     Column("cancel_at_end", Boolean, nullable=False),
     Column("grace_until", BigInteger, nullable=True, comment="while a payment is overdue"),
+    Column("reference", String(120), nullable=True, comment="of who takes the money; null: nobody else does"),
+    Column("told_at", Float(53), nullable=True, comment="when that one was asked how it stands"),
     Column("created_at", Float(53), nullable=False),
     Column("updated_at", Float(53), nullable=False),
     Column("revision", BigInteger, nullable=False, comment="of the last change; see revisions"),

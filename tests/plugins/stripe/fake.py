@@ -34,6 +34,8 @@ class FakeStripe:
         self.meter_events: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
+        self.changes: dict[str, dict[str, Any]] = {}
+        """What became of subscriptions since localstripe made them, by id."""
         self.trouble: list[str] = []
         """What happens to the next meter events: `lost` takes one without an answer, `away` takes none."""
         self._idempotent: dict[str, Any] = {}
@@ -73,6 +75,7 @@ class FakeStripe:
         self._ask("POST", f"/v1/customers/{session['customer']}/sources", source)
         made = self._ask("POST", "/v1/subscriptions", {
             "customer": session["customer"], "items[0][plan]": session["price"],
+            "items[0][quantity]": session["quantity"],
         })  # fmt: skip
         session.update(
             {"status": "complete", "payment_status": "paid", "subscription": made["id"], **changes}
@@ -84,7 +87,7 @@ class FakeStripe:
         self._ask("POST", "/v1/products", {"id": "prod_x", "name": "Plan"}) if not self.objects.get(
             "prod_x"
         ) else None
-        self.objects["prod_x"] = {}
+        self.objects["prod_x"] = {"id": "prod_x"}
         self._ask("POST", "/v1/plans", {
             "id": id, "product": "prod_x", "amount": amount, "currency": "usd", "interval": "month", "nickname": id,
         })  # fmt: skip
@@ -168,6 +171,8 @@ class FakeStripe:
                 return self.meters[-1]
             case "POST", ["billing", "meter_events"]:
                 return self._metered(body)
+            case "POST", ["subscriptions", id]:
+                return self._updated(id, body)
             case "GET", ["events"]:
                 return _list([o for o in reversed(self.objects.values()) if o.get("object") == "event"], path)
             case "GET", ["invoices"]:
@@ -195,7 +200,7 @@ class FakeStripe:
         if answer.is_success:
             for each in content["data"] if content.get("object") == "list" else [content]:
                 if each["object"] == "subscription":
-                    _modern(each)
+                    _modern(each, self.changes.get(each["id"], {}))
             if key is not None:
                 self._idempotent[key] = content
         return JSONResponse(content, answer.status_code)
@@ -208,8 +213,19 @@ class FakeStripe:
             "cs_test_", object="checkout.session", status="open", payment_status="unpaid", mode=body["mode"],
             customer=body["customer"], client_reference_id=body["client_reference_id"], metadata=body["metadata"],
             currency=data.get("currency", "usd"), amount_total=amount, total_details={"amount_tax": 0},
-            payment_intent=None, subscription=None, price=item.get("price"), url="https://checkout.stripe.com/c/pay/x",
+            payment_intent=None, subscription=None, price=item.get("price"),
+            quantity=item["quantity"], subscription_data=body.get("subscription_data"), url="https://checkout.stripe.com/c/pay/x",
         )  # fmt: skip
+
+    def _updated(self, id: str, body: Any) -> Any:
+        found = self.local.get(f"/v1/subscriptions/{id}").json()
+        changes = self.changes.setdefault(id, {})
+        for item in body.get("items", {}).values():
+            changes.update(price={"id": item["price"], "object": "price"}, quantity=int(item["quantity"]))
+        if "cancel_at_period_end" in body:
+            changes["cancel_at_period_end"] = body["cancel_at_period_end"] == "true"
+        _modern(found, changes)
+        return found
 
     def _metered(self, body: Any) -> Any:
         trouble = self.trouble.pop(0) if self.trouble else ""
@@ -256,11 +272,14 @@ def fake_stripe(local: str) -> Generator[FakeStripe]:
         fake.local.close()
 
 
-def _modern(subscription: dict[str, Any]) -> None:
+def _modern(subscription: dict[str, Any], changes: dict[str, Any]) -> None:
     """Give a subscription the shape of today's API, which localstripe's is older than."""
     for item in subscription["items"]["data"]:
         item["price"] = {"id": item["plan"]["id"], "object": "price"}
+        item["current_period_start"] = subscription["current_period_start"]
         item["current_period_end"] = subscription["current_period_end"]
+        item.update({name: value for name, value in changes.items() if name in item})
+    subscription.update({name: value for name, value in changes.items() if name not in {"price", "quantity"}})
 
 
 def _nested(pairs: list[tuple[str, str]]) -> dict[str, Any]:

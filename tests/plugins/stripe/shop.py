@@ -89,7 +89,7 @@ class Shop:
         headers = {"authorization": " ".join(("Test", tenant, "usr_x", *words))}
         return self.client.request(method, f"{API}{path}", headers=headers, **more)
 
-    def order(self, tenant: str, **what: str) -> dict[str, Any]:
+    def order(self, tenant: str, **what: Any) -> dict[str, Any]:
         """Order something, and find its session."""
         answer = self.ask("POST", "/orders", tenant, json=what or {"pack": "small"})
         assert answer.status_code == 201, answer.text
@@ -137,14 +137,18 @@ class Shop:
 
 
 @contextmanager
-def open_shop(stripe: FakeStripe, database: str | Path, **changes: Any) -> Generator[Shop]:
-    """Start a gateway."""
+def open_shop(
+    stripe: FakeStripe, database: str | Path, *, subscription: dict[str, Any] | None = None, **changes: Any
+) -> Generator[Shop]:
+    """Start a gateway; `subscription` is the table `[billing.subscription]`."""
     config: dict[str, Any] = {
         "gateway": {"database": database if isinstance(database, str) else f"sqlite:///{database}"},
         "auth": {"words": {}},
         "provider": {"mock": {}},
         "billing": {"credits": {}, "stripe": settings(stripe.url, **changes)},
     }
+    if subscription is not None:
+        config["billing"]["subscription"] = subscription
     gateway = Gateway.from_dict(config, plugins=[Words, StripeBilling])
     with TestClient(gateway, raise_server_exceptions=False) as client:
         yield Shop(gateway, client, stripe)
