@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import insert
+import pytest
+from sqlalchemy import insert, update
 
 from gateway.store import Database
 from gateway.store.audit import Actor, record
@@ -16,6 +17,7 @@ from gateway.store.tenant_calls import (
     get_tenant_call,
     has_more_calls_than,
     list_tenant_calls,
+    sum_tenant_calls,
 )
 
 NOON = 1_750_075_200.0
@@ -67,6 +69,28 @@ async def test_calls_of_a_tenant(database: Database) -> None:
     assert await get_tenant_call(database, "acme", oldest.id, own=Own(user="usr_a", key=None)) is None
     more = [await has_more_calls_than(database, "acme", CallFilter(), number) for number in (2, 3)]
     assert more == [True, False]
+
+
+async def test_calls_are_added_up(database: Database) -> None:
+    await fill(database)
+    async with database.begin() as connection:
+        measured = {"ended_at": NOON + 5, "charge": 3, "prompt_tokens": 7, "upstream_model": "deep"}
+        await connection.execute(
+            update(model_calls).where(model_calls.c.model.in_(("slow", "fast_2"))).values(measured)
+        )
+        open_ = update(model_calls).where(model_calls.c.model == "Fast")
+        await connection.execute(open_.values(status="processing"))
+    (total,) = await sum_tenant_calls(database, "acme", CallFilter(), by=())
+    assert (total.calls, total.succeeded, total.charge, total.prompt_tokens) == (2, 1, 6, 14)
+    assert (total.completion_tokens, total.last) == (None, NOON + 3)
+    assert total.seconds == pytest.approx(4 + 2)
+    hour = int(NOON) - int(NOON) % 3600
+    rows = await sum_tenant_calls(database, "acme", CallFilter(), by=("model", "at"), step=3600, ahead=1800)
+    assert [(row.model, row.at, row.calls) for row in rows] == [("deep", hour - 1800, 2)]
+    mine = CallFilter(own=Own(user="usr_a", key=None), since=NOON - 100, until=NOON + 100)
+    (row,) = await sum_tenant_calls(database, "acme", mine, by=("key", "provider"))
+    assert (row.key, row.provider, row.calls) == (None, None, 1)
+    assert [*await sum_tenant_calls(database, "nobody", mine, by=("key",))] == []
 
 
 async def test_audit_entries(database: Database) -> None:
