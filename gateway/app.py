@@ -37,12 +37,12 @@ from gateway.identity.retention import Retention
 from gateway.ids import Ids
 from gateway.inflight import InFlight
 from gateway.ledger import Estimator, Ledger, PriceBook, RatedCalls
-from gateway.parts import client_of, dropped_of, pricing_of, targets_of
+from gateway.parts import client_of, dropped_of, pricing_of
 from gateway.pipeline import Pipeline
 from gateway.plugin import Context, Plugin
 from gateway.protocols import Transport, UsesVault
 from gateway.registry import Registry
-from gateway.routing import RoutingTable
+from gateway.routing import LiveRoutes, RoutingTable
 from gateway.store import Database
 from gateway.store.config_log import note_config
 from gateway.vault import Vault
@@ -98,13 +98,13 @@ class Gateway(Starlette):
             Vault(settings.vault.keys(), command=settings.vault.master_key_command),
             [provider for provider in providers.values() if isinstance(provider, UsesVault)],
         )
-        aliases = {name: targets_of(route) for name, route in config.models.items()}
         book = PriceBook.load(settings.prices.book)
         catalogue = book.catalogue
         models = {p.name: tuple(p.models or catalogue.models(p.catalogue)) for p in providers.values()}
         pricing = pricing_of(config, book)
         self._selling = pricing.selling
-        routing = RoutingTable(providers, aliases, models, catalogue, self._selling.shown)
+        routing = RoutingTable(providers, {}, models, catalogue, self._selling.shown)
+        self._routes = LiveRoutes(routing, config.models)
         catalogues = {p.name: p.catalogue for p in providers.values()}
         self._context.prices = Estimator(
             pricing, routing.plan, catalogues, answer_tokens=settings.prices.answer_tokens
@@ -208,6 +208,7 @@ class Gateway(Starlette):
             context=self._context,
             registry=self.registry,
             routing=routing,
+            routes=self._routes,
             prices=book,
             pricing=pricing,
             vault=self._credentials.vault,
@@ -319,6 +320,7 @@ class Gateway(Starlette):
                 await note_config(self._database, summary(self.config, self.registry))
                 await self._context.tenants.startup(self._context.changes)
                 await self._selling.startup(self._database, self._context.changes)
+                await self._routes.startup(self._database, self._context.changes)
                 await self._context.sessions.startup()
                 await self._credentials.startup()
                 await self.registry.start()

@@ -8,16 +8,8 @@ from gateway.config import Config, proxies_from_environment
 from gateway.ledger import PriceBook, Pricing, RatedCalls, flat_price
 from gateway.ledger.selling import SellingPrices, usual_terms
 from gateway.protocols import Provider
-from gateway.settings import ModelRoute
-from gateway.types import Target
 from gateway.upstream import Client, Guard, Limits, Timeouts
 from gateway.wire import EVERYTHING
-
-
-def targets_of(route: ModelRoute) -> list[Target]:
-    """The targets of a model in the order in which they are tried."""
-    in_order = sorted(route.targets, key=lambda target: target.tier)
-    return [Target(target.provider, target.model) for target in in_order]
 
 
 def dropped_of(setting: bool | tuple[str, ...]) -> Collection[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import msgspec
 from msgspec import Struct
 from pydantic import BaseModel
@@ -42,7 +44,7 @@ def make(endpoint: Endpoint, shown: Shown | None, root: str) -> Made:
         headers["etag"] = etag(revision)
     status, name = endpoint.success, getattr(shown, "id", None)
     if status == 201 and name is not None and "{" not in endpoint.path:  # noqa: PLR2004 - Created
-        headers["location"] = f"{root}{PREFIX}{endpoint.path}/{name}"
+        headers["location"] = f"{root}{PREFIX}{endpoint.path}/{quote(str(name), safe='/')}"
     fields = shown.model_dump(mode="json")
     body = msgspec.json.encode(fields)
     secrets = _shown_once(type(shown))

@@ -11,6 +11,7 @@ from pydantic import Field
 from gateway.admin.endpoint import Endpoint
 from gateway.admin.request import AdminRequest
 from gateway.admin.shapes import Query, Shown
+from gateway.routing.live import Entry
 from gateway.secrets import REDACTED
 
 _SECRET_NAME: Final = re.compile(
@@ -47,7 +48,9 @@ class EffectiveConfig(Shown):
     """The settings in force, those that the config leaves out included; secrets are masked."""
 
     gateway: dict[str, Any]
-    models: dict[str, Any]
+    models: dict[str, Any] = Field(
+        description="By name, with the `source`: `api` where the admin API has made or replaced it."
+    )
     plugins: dict[str, Any] = Field(description="By table.")
     workers: int
 
@@ -76,10 +79,15 @@ async def show(request: AdminRequest[Query, None]) -> EffectiveConfig:
     config = request.services.config
     return EffectiveConfig(
         gateway=masked(config.settings.model_dump(mode="json")),
-        models={name: masked(route.model_dump(mode="json")) for name, route in config.models.items()},
+        models={name: _model(entry) for name, entry in request.services.routes.entries.items()},
         plugins=_settings(request),
         workers=request.context.workers,
     )
+
+
+def _model(entry: Entry) -> dict[str, Any]:
+    route: dict[str, Any] = {} if entry.route is None else masked(entry.route.model_dump(mode="json"))
+    return {**route, "enabled": entry.enabled, "source": entry.source}
 
 
 def masked(value: Any, name: str = "") -> Any:

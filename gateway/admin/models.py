@@ -24,13 +24,15 @@ class ModelFilters(PageQuery):
 
     kind: str | None = Field(default=None, max_length=20, description="As `chat`, `embedding`, `image`.")
     owned_by: str | None = Field(
-        default=None, max_length=100, description="Name of the provider; `gateway` for names from the config."
+        default=None,
+        max_length=100,
+        description="Name of the provider; `gateway` for names from the config or the admin API.",
     )
     search: str | None = Field(default=None, min_length=1, max_length=200, description="Part of the name.")
 
 
 class TargetShown(Shown):
-    """Where calls of a name from the config go."""
+    """Where calls of a name go."""
 
     provider: str
     model: str
@@ -42,7 +44,7 @@ class ModelShown(Shown):
     """A name that may be called. What nobody knows is null."""
 
     id: str
-    owned_by: str = Field(description="The provider; `gateway` for a name from the config.")
+    owned_by: str = Field(description="The provider; `gateway` for a name from the config or the admin API.")
     kind: str | None
     context_window: int | None
     max_output_tokens: int | None
@@ -140,7 +142,8 @@ def _is_meant(model: ModelInfo, query: ModelFilters) -> bool:
 
 
 def _shown(request: AdminRequest[Any, Any], model: ModelInfo) -> ModelShown:
-    route = request.services.config.models.get(model.id)
+    entry = request.services.routes.entries.get(model.id)
+    route = None if entry is None else entry.route
     targets = None
     if route is not None:
         targets = [

@@ -14,7 +14,7 @@ from gateway.ledger import PriceBook, Pricing
 from gateway.plugin import Context
 from gateway.protocols import Provider
 from gateway.registry import Registry
-from gateway.routing import RoutingTable
+from gateway.routing import LiveRoutes, RoutingTable
 from gateway.store import Database
 from gateway.store.audit import Actor
 from gateway.store.changes import Expected
@@ -32,6 +32,7 @@ class Services(Struct, frozen=True, kw_only=True):
     context: Context
     registry: Registry
     routing: RoutingTable
+    routes: LiveRoutes
     prices: PriceBook
     pricing: Pricing
     vault: Vault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gateway.catalogue import Model, ModelCatalogue
     from gateway.cli.model_check import Difference
     from gateway.protocols import Provider
+    from gateway.routing.live import Entry
 
 _HEADINGS = ("kind", "can", "context", "$ per M", "")
 _NUMBERS = ("context", "$ per M")
@@ -73,6 +74,23 @@ def list_(
 
 
 @models.command()
+@json_option
+@click.pass_context
+def names(ctx: click.Context, as_json: bool) -> None:
+    """List the names of the config and of the admin API, and where they lead. With --json one object per line."""
+    from gateway.cli.model_names import print_names, record
+
+    entries = _entries(ctx).values()
+    if as_json:
+        for entry in entries:
+            click.echo(json.dumps(record(entry)))
+    elif entries:
+        print_names([*entries])
+    else:
+        click.echo("There are no names but those of providers: `provider/model`. See gateway models list.")
+
+
+@models.command()
 @click.argument("name")
 @json_option
 @click.pass_context
@@ -128,6 +146,15 @@ def _catalogue(ctx: click.Context) -> ModelCatalogue:
     from gateway.catalogue import ModelCatalogue
 
     return ModelCatalogue.load(config_of(ctx).settings.prices.book if path_of(ctx).exists() else None)
+
+
+def _entries(ctx: click.Context) -> Mapping[str, Entry]:
+    """The names in force, those that the admin API has made included."""
+    from gateway.cli.work import on_database
+    from gateway.routing.live import layered
+    from gateway.store.model_routes import all_routes
+
+    return layered(config_of(ctx).models, on_database(ctx, all_routes))
 
 
 def _providers(ctx: click.Context) -> dict[str, Provider]:

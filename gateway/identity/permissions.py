@@ -42,6 +42,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "gateway.tenants": "See, create, change, suspend and erase any tenant.",
     "gateway.credentials": "See and manage the operator's provider credentials.",
     "gateway.billing": "Give and give back credit, and see to the money of any tenant.",
+    "gateway.models": "Make, change, disable and remove the names under which models are called.",
     "gateway.config": "See plugins and the effective config.",
     "gateway.audit": "Read the audit log of the whole gateway.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from gateway.catalogue import ModelCatalogue
@@ -39,15 +39,29 @@ class RoutingTable:
         self._providers = providers
         self._models = models
         self._describer = Describer(providers, catalogue or ModelCatalogue(), asked)
-        self._aliases = {
-            name: tuple(target for target in targets if target.provider in providers)
-            for name, targets in aliases.items()
-        }
         self._bare: dict[str, Target] = {}
         for provider in providers:
             for model in models.get(provider, ()):
                 self._bare.setdefault(model, Target(provider, model))
         self._plans: dict[tuple[str, Dialect], tuple[Target, ...]] = {}
+        self.use(aliases)
+
+    def use(self, aliases: Mapping[str, Sequence[Target]], disabled: Collection[str] = frozenset()) -> None:
+        """Take these names from now on, instead of those before.
+
+        What is `disabled` is not called: a name, or a `provider/model`, also where other names lead to it.
+        """
+        self._disabled = disabled
+        self._aliases = {
+            name: tuple(
+                target
+                for target in targets
+                if target.provider in self._providers and not self._is_off(target)
+            )
+            for name, targets in aliases.items()
+            if name not in disabled
+        }
+        self._plans = {}
 
     def plan(self, call: Call) -> tuple[Target, ...]:
         """Return the targets for a call, best first; never empty.
@@ -93,11 +107,14 @@ class RoutingTable:
                 continue
             for model in self._models.get(provider, ()):
                 name = f"{provider}/{model}"
+                if name in self._disabled or name in self._aliases:
+                    continue
                 if principal.may_use(name) and self._describer.is_offered(provider, model, now):
                     yield name, provider, (Target(provider, model),)
 
     def _resolve(self, call: Call) -> tuple[Target, ...]:
-        targets = self._targets(call.model) if call.provider is None else (Target(call.provider, call.model),)
+        own = None if call.provider is None else Target(call.provider, call.model)
+        targets = self._targets(call.model) if own is None else () if self._is_off(own) else (own,)
         if not targets:
             raise self._unknown(call.model, call.principal)
         plan = tuple(
@@ -127,15 +144,22 @@ class RoutingTable:
         return ESTIMATE if call.capability == "tokens" and "chat" in provider.dialects else None
 
     def _targets(self, name: str) -> tuple[Target, ...]:
+        if name in self._disabled:
+            return ()
         if name in self._aliases:
             return self._aliases[name]
         provider, slash, model = name.partition("/")
         if slash and model and provider in self._providers:
             return (Target(provider, model),)
         bare = self._bare.get(name)
-        return (bare,) if bare else ()
+        return (bare,) if bare and not self._is_off(bare) else ()
+
+    def _is_off(self, target: Target) -> bool:
+        return bool(self._disabled) and f"{target.provider}/{target.model}" in self._disabled
 
     def _unknown(self, name: str, principal: Principal) -> ModelNotFound:
+        if name in self._disabled:
+            return ModelNotFound(f"The model '{name}' is disabled.", param="model")
         if name in self._aliases:
             return ModelNotFound(f"None of the providers of the model '{name}' is enabled.", param="model")
         hint = _nearest(name, (listed for listed, *_ in self._listed(principal, time.time())))

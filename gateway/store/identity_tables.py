@@ -214,6 +214,18 @@ credentials = Table(
     Column("revision", BigInteger, nullable=False, index=True),
 )
 
+model_routes = Table(
+    "model_routes",
+    metadata,
+    Column("name", String(200), primary_key=True, comment="as clients call it"),
+    Column("targets", JSON, nullable=False, comment="as in [models.NAME]; [] leaves those of the config"),
+    Column("policy", String(20), nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("created_at", Float(53), nullable=False),
+    Column("updated_at", Float(53), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
 audit_log = Table(
     "audit_log",
     metadata,

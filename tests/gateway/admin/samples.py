@@ -28,6 +28,7 @@ from gateway.store.teams import Team, add_to_team, create_team
 from gateway.store.users import create_user
 from gateway.vault import Vault
 from gateway.vault.credentials import NewCredential, add
+from gateway.vault.given import API_KEY, Given
 from gateway.vault.master import new_master_key
 
 from .rows import Rows
@@ -62,7 +63,8 @@ def component(rows: Rows, tenant: str) -> dict[str, str]:
 
 
 def credential(rows: Rows, tenant: str) -> dict[str, str]:
-    new = NewCredential(tenant=tenant, provider="mock", name=MARK, secret="sk-fake-0123456789")
+    given = Given(kind=API_KEY, fields={API_KEY: "sk-fake-0123456789"}, hint="sk-…6789")
+    new = NewCredential(tenant=tenant, provider="mock", name=MARK, given=given)
     actor = Actor(kind="command", id="test")
     return {"id": rows.run(lambda: add(rows.database, Vault([new_master_key()]), new, actor=actor)).id}
 
@@ -179,5 +181,6 @@ BODIES: Mapping[tuple[str, str], Any] = {
 
 SHARED = {
     "/models/{id:path}": "models are the gateway's, not a tenant's",
+    "/gateway/models/{id:path}": "models are the gateway's, not a tenant's",
 }
 """Paths whose objects belong to no tenant, and why."""
