@@ -1,8 +1,8 @@
 """The journal's way into PostgreSQL: one connection, whole batches as arrays.
 
 A batch becomes one `INSERT … SELECT unnest(…)` for each kind of row and one `UPDATE … FROM unnest(…)` for each kind of
-transition; what hangs on them follows in a second round. Units with a guard run one by one, each under a savepoint, in
-their place in the order.
+transition; what hangs on them follows in a second round, then the guards. When a guard refuses, the units that asked it
+are written one by one, each under a savepoint, as those whose guards cannot be asked together are, in their place.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from gateway.store.backend import (
     Away,
     CompiledGuard,
     Refused,
-    Sums,
     Unwritable,
-    by_statement,
     compile_guard,
 )
 from gateway.store.database import Database, connect_postgres
-from gateway.store.writes import Add, Guard, Insert, Transition, Unit, Write, is_guarded
+from gateway.store.grouping import Claims, Exhausted, Placed, Sums, by_statement, runs
+from gateway.store.writes import Add, Delete, Guard, Insert, Transition, Unit, Write
 
 _TIMEOUT = 10.0
 _TURN = 0x6761_7465_6A6F_7572  # "gatejour": the advisory lock of those whose guards lock rows in no order
@@ -53,7 +52,7 @@ class PostgresBackend:
         self._database = database
         self._connection: Any = None
         self._task: asyncio.Task[None] | None = None
-        self._sql: dict[Insert | Transition | Add, str] = {}
+        self._sql: dict[Insert | Transition | Delete | Add, str] = {}
         self._guards: dict[Guard, CompiledGuard] = {}
         self._takes_turns = False
 
@@ -93,66 +92,105 @@ class PostgresBackend:
             return {}
         refused: dict[int, GatewayError] = {}
         sums = Sums()
-        self._takes_turns = self._takes_turns or any(map(is_guarded, units))
+        grouped = list(runs(units))
+        self._takes_turns = self._takes_turns or any(run.guarded or run.alone for run in grouped)
         async with self._connection.transaction():
             if (
                 self._takes_turns
             ):  # else two workers would lock each other out, by guards and by sums of the same rows
                 await self._connection.execute(f"SELECT pg_advisory_xact_lock({_TURN})")
-            together: list[Write] = []
-            for place, unit in enumerate(units):
-                if not is_guarded(unit):
-                    together.extend(unit)
-                    continue
-                await self._write_together(together, sums)
-                together = []
-                refusal = await self._write_guarded(unit, sums)
-                if refusal is not None:
-                    refused[place] = refusal
-            await self._write_together(together, sums)
-            for statement, rows in sums:
-                await self._fetch(statement, rows)
+            for run in grouped:
+                await self._write_together(run.first, sums)
+                if run.guarded:
+                    await self._add(sums)  # what the ends of calls give back is there for those that begin
+                    sums = Sums()
+                    refused |= await self._write_guarded(run.guarded, sums)
+                    await self._write_together(run.last, sums)
+                if run.alone is not None:
+                    await self._add(sums)
+                    sums = Sums()
+                    refused |= await self._write_singly((run.alone,))
+            await self._add(sums)
         return refused
 
-    async def _write_together(self, writes: list[Write], sums: Sums) -> None:
-        """Write plain units at once: the inserts, then the transitions, then what hangs on them."""
+    async def _write_guarded(self, units: list[Placed], sums: Sums) -> dict[int, GatewayError]:
+        """Write units whose guards are asked together; those whose guards refuse then, each by itself."""
+        single: list[Placed] = []
+        while len(units) > 1:
+            own, claims = Sums(), Claims()
+            turn = self._connection.transaction()
+            await turn.start()
+            await self._write_together([write for _, unit in units for write in unit], own, claims)
+            failed = {key for key, values in claims if not await self._ask(key[0], values)}
+            if not failed:
+                await turn.commit()
+                sums.merge(own)
+                break
+            await turn.rollback()
+            vain, units = claims.split(units, failed)
+            single += vain
+        else:
+            single += units
+        return await self._write_singly(single, Exhausted())
+
+    async def _write_together(self, writes: list[Write], sums: Sums, claims: Claims | None = None) -> None:
+        """Write like rows at once; what is to be added goes to `sums`, what is to be asked to `claims`."""
+        claims = claims or Claims()
         while writes:
             applied: list[Write] = []
-            for statement, group in by_statement(writes, sums):
+            for statement, group in by_statement(writes, sums, claims):
                 if isinstance(statement, Insert):
                     applied += await self._insert(statement, group)
                 else:
-                    applied += await self._transition(statement, group)
+                    applied += await self._change(statement, group)
             writes = [follower for write in applied for follower in write.then]
 
-    async def _write_guarded(self, unit: Unit, sums: Sums) -> GatewayError | None:
-        own = Sums()
-        try:
-            async with self._connection.transaction():
-                await self._write_in_order(unit, own)
-        except Refused as answer:
-            return answer.refusal
-        sums.merge(own)
-        return None
+    async def _add(self, sums: Sums) -> None:
+        for statement, rows in sums:
+            await self._fetch(statement, rows)
+
+    async def _write_singly(
+        self, units: Iterable[Placed], exhausted: Exhausted | None = None
+    ) -> dict[int, GatewayError]:
+        """Write units one by one, in their order; with `exhausted` none of them was written before."""
+        refused: dict[int, GatewayError] = {}
+        for place, unit in units:
+            if exhausted is not None and (guard := exhausted.by(unit)):
+                refused[place] = guard.refusal()
+                continue
+            try:
+                async with self._connection.transaction():
+                    sums = Sums()
+                    await self._write_in_order(unit, sums)
+                    await self._add(sums)
+            except Refused as answer:
+                if exhausted is not None:
+                    exhausted.note(unit, answer.guard, answer.values)
+                refused[place] = answer.guard.refusal()
+        return refused
 
     async def _write_in_order(self, unit: Unit, sums: Sums) -> None:
         for write in unit:
             match write.statement:
                 case Insert() as statement:
                     applied = bool(await self._insert(statement, [write]))
-                case Transition() as statement:
-                    applied = bool(await self._transition(statement, [write]))
+                case Transition() | Delete() as statement:
+                    applied = bool(await self._change(statement, [write]))
                 case Guard() as guard:
-                    sql, arrange = self._guards.get(guard) or self._compile(guard)
-                    status: str = await self._connection.execute(sql, *arrange(write.values))
-                    if status.endswith(" 0"):
-                        raise Refused(guard.refusal())
+                    if not await self._ask(guard, write.values):
+                        raise Refused(guard, write.values)
                     applied = True
                 case Add() as statement:
                     sums.add(statement, write.values)
                     continue
             if applied and write.then:
                 await self._write_in_order(write.then, sums)
+
+    async def _ask(self, guard: Guard, values: tuple[Any, ...]) -> bool:
+        """Whether a guard lets these values pass."""
+        sql, arrange = self._guards.get(guard) or self._compile(guard)
+        status: str = await self._connection.execute(sql, *arrange(values))
+        return not status.endswith(" 0")
 
     async def _insert(self, statement: Any, writes: list[Write]) -> Iterable[Write]:
         """Insert the rows; return the writes that made one."""
@@ -163,13 +201,15 @@ class PostgresBackend:
         made = await self._fetch(statement, [write.values for write in first.values()])
         return [first[tuple(key)] for key in made]
 
-    async def _transition(self, statement: Transition, writes: list[Write]) -> Iterable[Write]:
-        """Move the rows; return the writes that moved one."""
-        first = _first_by((len(statement.columns),), writes)
+    async def _change(self, statement: Transition | Delete, writes: list[Write]) -> Iterable[Write]:
+        """Move or delete the rows; return the writes that did so to one."""
+        first = _first_by((-1,), writes)
         moved = await self._fetch(statement, [write.values for write in first.values()])
         return [first[tuple(key)] for key in moved]
 
-    async def _fetch(self, statement: Insert | Transition | Add, rows: Sequence[tuple[Any, ...]]) -> Any:
+    async def _fetch(
+        self, statement: Insert | Transition | Delete | Add, rows: Sequence[tuple[Any, ...]]
+    ) -> Any:
         sql = self._sql.get(statement)
         if sql is None:
             sql = self._sql[statement] = _sql(statement)
@@ -207,7 +247,7 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, OSError | TimeoutError)
 
 
-def _sql(statement: Insert | Transition | Add) -> str:
+def _sql(statement: Insert | Transition | Delete | Add) -> str:
     """The statement in PostgreSQL's words; each parameter is an array: a column of the writes' values."""
     table = f'"{statement.table.name}"'
     match statement:
@@ -224,6 +264,9 @@ def _sql(statement: Insert | Transition | Add) -> str:
                 f"UPDATE {table} AS old SET {changes} FROM {_unnest(statement.table, every)} AS new ({_names(every)})"  # noqa: S608
                 f' WHERE old."{key}" = new."{key}" AND old.status = \'{state}\' RETURNING old."{key}"'
             )
+        case Delete(key=key):
+            array = _array(statement.table, key)
+            return f'DELETE FROM {table} WHERE "{key}" = ANY($1::{array}) RETURNING "{key}"'  # noqa: S608
         case Add(keys=keys, amounts=amounts):
             every = (*keys, *amounts)
             sums = ", ".join(f'"{name}" = {table}."{name}" + excluded."{name}"' for name in amounts)

@@ -1,8 +1,8 @@
 """The journal's way into SQLite: one thread with a connection of its own.
 
-The plain units of a batch are written in groups of like rows: the inserts, then the transitions, then what hangs on
-them. That presumes that all of them have an effect; when one has none, the batch is undone and written row by row.
-Units with a guard run one by one, each under a savepoint, in their place in the order.
+The units of a batch are written in groups of like rows: the inserts, then the transitions, then what hangs on them,
+then the guards. That presumes that all of them have an effect; when a row has none, the batch is undone and written
+unit by unit, and when a guard refuses, those that asked it are. A unit that is written by itself is under a savepoint.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from gateway.store.backend import (
     Away,
     CompiledGuard,
     Refused,
-    Sums,
     Unwritable,
-    by_statement,
     compile_guard,
 )
 from gateway.store.database import Database, prepare_sqlite
-from gateway.store.writes import Add, Guard, Insert, Transition, Unit, Write, is_guarded
+from gateway.store.grouping import Claims, Exhausted, Placed, Sums, by_statement, runs
+from gateway.store.writes import Add, Delete, Guard, Insert, Transition, Unit, Write
 
 _Job: TypeAlias = tuple[Sequence[Unit], Callable[[Answer], None]]
 
@@ -89,7 +88,7 @@ class _Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: sqlite3.Connection | None = None
-        self._sql: dict[tuple[Insert | Transition | Add, int], str] = {}
+        self._sql: dict[tuple[Insert | Transition | Delete | Add, int], str] = {}
         self._guards: dict[Guard, CompiledGuard] = {}
 
     def write(self, units: Sequence[Unit]) -> dict[int, GatewayError]:
@@ -97,11 +96,11 @@ class _Writer:
             cursor = self._open().cursor()
             cursor.execute("BEGIN IMMEDIATE")
             try:
-                refused = self._write_all(cursor, units, together=True)
+                refused = self._write_together(cursor, units)
             except _SomeDidNothing:
                 cursor.execute("ROLLBACK")
                 cursor.execute("BEGIN IMMEDIATE")
-                refused = self._write_all(cursor, units, together=False)
+                refused = self._write_singly(cursor, enumerate(units))
             cursor.execute("COMMIT")
         except (
             sqlite3.IntegrityError,
@@ -151,41 +150,54 @@ class _Writer:
             log.warning("rolling back failed, the connection is closed: %s", error)
         connection.close()
 
-    def _write_all(
-        self, cursor: sqlite3.Cursor, units: Sequence[Unit], *, together: bool
-    ) -> dict[int, GatewayError]:
-        """Write the units; `together` writes the plain ones in groups, or raises `_SomeDidNothing`."""
+    def _write_together(self, cursor: sqlite3.Cursor, units: Sequence[Unit]) -> dict[int, GatewayError]:
+        """Write the units in groups; raises `_SomeDidNothing`."""
         refused: dict[int, GatewayError] = {}
         sums = Sums()
-        plain: list[Write] = []
-        for place, unit in enumerate(units):
-            if not is_guarded(unit):
-                if together:
-                    plain += unit
-                else:
-                    self._write_unit(cursor, unit, sums)
-                continue
-            self._write_groups(cursor, plain, sums)
-            plain = []
-            own = Sums()
-            cursor.execute("SAVEPOINT unit")
-            try:
-                self._write_unit(cursor, unit, own)
-            except Refused as answer:
-                cursor.execute("ROLLBACK TO unit")
-                refused[place] = answer.refusal
-            else:
-                sums.merge(own)
-            cursor.execute("RELEASE unit")
-        self._write_groups(cursor, plain, sums)
-        for statement, rows in sums:
-            cursor.executemany(self._sql_of(statement), rows)
+        for run in runs(units):
+            self._write_groups(cursor, run.first, sums)
+            if run.guarded:
+                self._add(cursor, sums)  # what the ends of calls give back is there for those that begin
+                sums = Sums()
+                refused |= self._write_guarded(cursor, run.guarded, sums)
+                self._write_groups(cursor, run.last, sums)
+            if run.alone is not None:
+                self._add(cursor, sums)
+                sums = Sums()
+                refused |= self._write_singly(cursor, (run.alone,))
+        self._add(cursor, sums)
         return refused
 
-    def _write_groups(self, cursor: sqlite3.Cursor, writes: Sequence[Write], sums: Sums) -> None:
+    def _write_guarded(
+        self, cursor: sqlite3.Cursor, units: list[Placed], sums: Sums
+    ) -> dict[int, GatewayError]:
+        """Write units whose guards are asked together; those whose guards refuse then, each by itself."""
+        single: list[Placed] = []
+        while len(units) > 1:
+            own, claims = Sums(), Claims()
+            cursor.execute("SAVEPOINT run")
+            self._write_groups(cursor, [write for _, unit in units for write in unit], own, claims)
+            failed = {key for key, values in claims if not self._ask(cursor, key[0], values)}
+            if failed:
+                cursor.execute("ROLLBACK TO run")
+            cursor.execute("RELEASE run")
+            if not failed:
+                sums.merge(own)
+                break
+            vain, units = claims.split(units, failed)
+            single += vain
+        else:
+            single += units
+        return self._write_singly(cursor, single, Exhausted())
+
+    def _write_groups(
+        self, cursor: sqlite3.Cursor, writes: Sequence[Write], sums: Sums, claims: Claims | None = None
+    ) -> None:
+        """Write like rows together; what is to be added goes to `sums`, what is to be asked to `claims`."""
+        claims = claims or Claims()
         while writes:
             followers: list[Write] = []
-            for statement, group in by_statement(writes, sums):
+            for statement, group in by_statement(writes, sums, claims):
                 applied = self._write_rows(cursor, statement, [write.values for write in group])
                 then = [follower for write in group for follower in write.then]
                 if then and applied < len(group):
@@ -193,11 +205,15 @@ class _Writer:
                 followers += then
             writes = followers
 
+    def _add(self, cursor: sqlite3.Cursor, sums: Sums) -> None:
+        for statement, rows in sums:
+            cursor.executemany(self._sql_of(statement), rows)
+
     def _write_rows(
-        self, cursor: sqlite3.Cursor, statement: Insert | Transition, rows: Sequence[tuple[Any, ...]]
+        self, cursor: sqlite3.Cursor, statement: Insert | Transition | Delete, rows: Sequence[tuple[Any, ...]]
     ) -> int:
-        """Write rows of one kind; return how many of them were made or moved."""
-        if isinstance(statement, Transition):
+        """Write rows of one kind; return how many of them were made, moved or deleted."""
+        if not isinstance(statement, Insert):
             cursor.executemany(self._sql_of(statement), rows)
             return cursor.rowcount
         applied = start = 0
@@ -209,6 +225,29 @@ class _Writer:
                 start += size
         return applied
 
+    def _write_singly(
+        self, cursor: sqlite3.Cursor, units: Iterable[Placed], exhausted: Exhausted | None = None
+    ) -> dict[int, GatewayError]:
+        """Write units one by one, in their order; with `exhausted` none of them was written before."""
+        refused: dict[int, GatewayError] = {}
+        for place, unit in units:
+            if exhausted is not None and (guard := exhausted.by(unit)):
+                refused[place] = guard.refusal()
+                continue
+            sums = Sums()
+            cursor.execute("SAVEPOINT unit")
+            try:
+                self._write_unit(cursor, unit, sums)
+            except Refused as answer:
+                cursor.execute("ROLLBACK TO unit")
+                if exhausted is not None:
+                    exhausted.note(unit, answer.guard, answer.values)
+                refused[place] = answer.guard.refusal()
+            else:
+                self._add(cursor, sums)
+            cursor.execute("RELEASE unit")
+        return refused
+
     def _write_unit(self, cursor: sqlite3.Cursor, unit: Unit, sums: Sums) -> None:
         for write in unit:
             statement = write.statement
@@ -216,16 +255,20 @@ class _Writer:
                 sums.add(statement, write.values)
                 continue
             if isinstance(statement, Guard):
-                sql, arrange = self._guards.get(statement) or self._guard(statement)
-                cursor.execute(sql, arrange(write.values))
-                if cursor.rowcount < 1:
-                    raise Refused(statement.refusal())
+                if not self._ask(cursor, statement, write.values):
+                    raise Refused(statement, write.values)
             else:
                 cursor.execute(self._sql_of(statement), write.values)
             if write.then and cursor.rowcount > 0:
                 self._write_unit(cursor, write.then, sums)
 
-    def _sql_of(self, statement: Insert | Transition | Add, rows: int = 1) -> str:
+    def _ask(self, cursor: sqlite3.Cursor, guard: Guard, values: tuple[Any, ...]) -> bool:
+        """Whether a guard lets these values pass."""
+        sql, arrange = self._guards.get(guard) or self._guard(guard)
+        cursor.execute(sql, arrange(values))
+        return cursor.rowcount > 0
+
+    def _sql_of(self, statement: Insert | Transition | Delete | Add, rows: int = 1) -> str:
         sql = self._sql.get((statement, rows))
         if sql is None:
             sql = self._sql[statement, rows] = _sql(statement, rows)
@@ -236,7 +279,7 @@ class _Writer:
         return compiled
 
 
-def _sql(statement: Insert | Transition | Add, rows: int) -> str:
+def _sql(statement: Insert | Transition | Delete | Add, rows: int) -> str:
     """The statement for so many rows in SQLite's words; its parameters are the values of one write after the other."""
     table = _quoted(statement.table.name)
     match statement:
@@ -246,6 +289,8 @@ def _sql(statement: Insert | Transition | Add, rows: int) -> str:
         case Transition(columns=columns, key=key, leaves=state):
             changes = ", ".join(f"{_quoted(name)} = ?" for name in columns)
             return f"UPDATE {table} SET {changes} WHERE {_quoted(key)} = ? AND status = '{state}'"  # noqa: S608
+        case Delete(key=key):
+            return f"DELETE FROM {table} WHERE {_quoted(key)} = ?"  # noqa: S608
         case Add(keys=keys, amounts=amounts):
             columns = (*keys, *amounts)
             sums = ", ".join(

@@ -42,21 +42,22 @@ def _reserve(scope: Scope, span: Span) -> Guard:
         .where(
             spending.c.budget == bindparam("of_budget"),
             spending.c.start == bindparam("of_start"),
-            spending.c.spent + spending.c.reserved <= bindparam("room"),
+            spending.c.spent + spending.c.reserved + bindparam("amount") <= bindparam("limit"),
         )
-        .values(reserved=spending.c.reserved + bindparam("more")),
+        .values(reserved=spending.c.reserved + bindparam("amount")),
         "of_budget",
         "of_start",
-        "room",
-        "more",
+        "limit",
+        "amount",
         refusal=_refusal(scope, span),
+        adds="amount",
     )
 
 
 RESERVE: Final = {
     (scope, span): _reserve(scope, span) for scope in get_args(Scope) for span in get_args(Span)
 }
-"""Reserve an amount, if `room` (the budget less that amount) is not yet taken; each with the words of its refusal."""
+"""Reserve an amount, if as much of the budget, `limit`, is left; each with the words of its refusal."""
 
 BEGIN: Final = Insert(spending, "budget", "start", "spent", "reserved")
 COUNT: Final = Add(spending)
@@ -124,9 +125,7 @@ class Holding:
             line = Line(entry.id, entry.period(call.received_at).start, amount)
             writes += (
                 Write(BEGIN, (line.budget, line.start, 0, 0)),
-                Write(
-                    RESERVE[entry.scope, entry.span], (line.budget, line.start, entry.amount - amount, amount)
-                ),
+                Write(RESERVE[entry.scope, entry.span], (line.budget, line.start, entry.amount, amount)),
                 Write(LINE, (call.id, *line)),
             )
             held.append(line)

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 
 from gateway.errors import QuotaExceeded
 from gateway.protocols import Prices
-from gateway.store import Add, Guard, Insert, Transition, Write
+from gateway.store import Add, Delete, Guard, Insert, Transition, Write
 from gateway.types import Call, Outcome
 from gateway_credits.account import LARGEST, REVENUE, Account, Per
 from gateway_credits.tables import balances, entries, holds, transactions
@@ -30,17 +30,19 @@ _own = (balances.c.tenant == bindparam("whose_tenant"), balances.c.owner == bind
 
 TAKE: Final = Guard(
     update(balances)
-    .where(*_own, balances.c.balance - balances.c.held >= bindparam("needed"))
-    .values(held=balances.c.held + bindparam("more")),
+    .where(*_own, balances.c.balance - balances.c.held - bindparam("floor") >= bindparam("amount"))
+    .values(held=balances.c.held + bindparam("amount")),
     "whose_tenant",
     "whose_owner",
-    "more",
-    "needed",
+    "amount",
+    "floor",
     refusal=_not_enough,
+    adds="amount",
 )
-"""Hold credit, if there is enough."""
+"""Hold credit, if there is enough above the floor."""
 
 HOLD: Final = Insert(holds, "call", "tenant", "owner", "amount", "expires_at", "status")
+RELEASE: Final = Delete(holds)
 END: Final = Transition(holds, "status", leaves="held")
 
 _amount = select(holds.c.amount).where(holds.c.call == bindparam("of_call")).scalar_subquery()
@@ -100,7 +102,7 @@ class Holding:
         tenant, owner = self.account_of(call)
         until = call.received_at + self._lease
         return (
-            Write(TAKE, (tenant, owner, amount, amount + self._floor)),
+            Write(TAKE, (tenant, owner, amount, self._floor)),
             Write(HOLD, (call.id, tenant, owner, amount, until, "held")),
         )
 
@@ -111,11 +113,11 @@ class Holding:
         held = self._held.pop(call.id, None)
         writes: list[Write] = []
         if held is None:
-            release = Write(UNHOLD, (tenant, owner, call.id))
-            writes.append(Write(END, ("settled", call.id), (release,)))
+            release = (Write(UNHOLD, (tenant, owner, call.id)), Write(RELEASE, (call.id,)))
+            writes.append(Write(END, ("settled", call.id), release))
         elif held:
             release = Write(CHANGE, (tenant, owner, 0, -held, 0))
-            writes.append(Write(END, ("settled", call.id), (release,)))
+            writes.append(Write(RELEASE, (call.id,), (release,)))
         charge = min(outcome.charge or 0, LARGEST)
         if charge > 0:
             self.touched.add(account)
