@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sqlalchemy import event
+from sqlalchemy import URL, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.errors import ConfigError, Unavailable
+from gateway.store.engine import create_engine
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -104,11 +105,8 @@ class Database:
         return self._engine
 
     def _sqlite_engine(self) -> AsyncEngine:
-        from sqlalchemy import URL  # noqa: PLC0415 - the engine is imported by those who open one
-        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
-
         # The driver must not begin transactions by itself: whether one is for writing is known here alone.
-        engine = create_async_engine(
+        engine = create_engine(
             URL.create("sqlite+aiosqlite", database=self.path), connect_args={"isolation_level": None}
         )
         event.listen(engine.sync_engine, "connect", self._prepare_sqlite)
@@ -124,9 +122,7 @@ class Database:
         prepare_sqlite(connection, self.synchronous)
 
     def _postgres_engine(self) -> AsyncEngine:
-        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
-
-        return create_async_engine(
+        return create_engine(
             "postgresql+asyncpg://",
             async_creator=functools.partial(connect_postgres, self.dsn),
             pool_size=_POSTGRES_POOL,

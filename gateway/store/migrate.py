@@ -29,6 +29,7 @@ CORE = Path(__file__).parent / "migrations"
 """The core's own revisions: the branch `gateway`."""
 
 _LOCK = 0x6761_7465_7761_79  # "gateway": the advisory lock of those who migrate
+_FUNCTION = re.compile(r"^(?:@|def |async def |class )", re.MULTILINE)
 _SAID = frozenset({"revision", "down_revision", "branch_labels"})
 
 
@@ -45,8 +46,9 @@ class _Branch(Struct, frozen=True):
 
 async def needs_upgrade(database: Database, extra_locations: Sequence[Path] = ()) -> bool:
     """Whether a revision is missing. Raises `Unavailable` when the database cannot be reached."""
-    wanted, found = heads(extra_locations), await current(database, extra_locations)
-    return any(not revisions <= found[label] for label, revisions in wanted.items())
+    branches = _branches(extra_locations)
+    found = await _found(database, branches)
+    return any(not branch.heads <= found[branch.label] for branch in branches)
 
 
 async def upgrade(database: Database, extra_locations: Sequence[Path] = ()) -> list[str]:
@@ -64,11 +66,7 @@ async def upgrade(database: Database, extra_locations: Sequence[Path] = ()) -> l
 
 async def current(database: Database, extra_locations: Sequence[Path] = ()) -> Mapping[str, frozenset[str]]:
     """The revisions each branch stands at: none when its tables were never made."""
-    branches = _branches(extra_locations)
-    if _is_missing(database):
-        return {branch.label: frozenset() for branch in branches}
-    async with database.connect() as connection:
-        return await connection.run_sync(_current, branches)
+    return await _found(database, _branches(extra_locations))
 
 
 def heads(extra_locations: Sequence[Path] = ()) -> Mapping[str, frozenset[str]]:
@@ -88,6 +86,13 @@ async def check(database: Database, extra_locations: Sequence[Path] = ()) -> lis
         return missing
     async with database.connect() as connection:
         return await connection.run_sync(_differences)
+
+
+async def _found(database: Database, branches: Sequence[_Branch]) -> Mapping[str, frozenset[str]]:
+    if _is_missing(database):
+        return {branch.label: frozenset() for branch in branches}
+    async with database.connect() as connection:
+        return await connection.run_sync(_current, branches)
 
 
 def _is_missing(database: Database) -> bool:
@@ -202,8 +207,9 @@ def _read_branch(folder: Path) -> _Branch:
 
 
 def _constants(path: Path) -> Iterator[tuple[str, object]]:
-    """What a revision file says of itself, without running it."""
-    for node in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
+    """What a revision file says of itself before its first function, without running it."""
+    head = _FUNCTION.split(path.read_text(encoding="utf-8"), maxsplit=1)[0]
+    for node in ast.parse(head, str(path)).body:
         if isinstance(node, ast.Assign):
             targets, value = node.targets, node.value
         elif isinstance(node, ast.AnnAssign) and node.value is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, Index, String, Table, text
+from sqlalchemy import JSON, Boolean, Column, Float, Index, String, Table
 
 from gateway.store.identity_tables import metadata
 
@@ -20,8 +20,7 @@ notices = Table(
     Index(
         "notices_new",
         "at",
-        sqlite_where=text("NOT sent"),
-        postgresql_where=text("NOT sent"),
+        info={"where": "NOT sent"},
     ),
     comment="refunds, adjustments, low balances: what sinks are told of beside calls",
 )

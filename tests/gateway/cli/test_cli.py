@@ -66,6 +66,28 @@ def test_help_imports_no_command() -> None:
     assert slow & set(modules) == set()
 
 
+def test_a_command_on_the_database_imports_what_it_uses(migrated: Path) -> None:
+    write(f"[gateway]\ndatabase = 'sqlite:///{migrated}'\n[provider.mock]")
+    program = (
+        "import sys; from gateway.cli import main; main(['keys', 'list'], standalone_mode=False); print(*sys.modules);"
+        "from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession; from gateway.store import Database;"
+        "assert isinstance(Database('sqlite:///x.db').engine, AsyncEngine)"
+    )
+    modules = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "gateway.store.database" in modules
+    slow = {
+        "alembic",
+        "gateway.app",
+        "gateway_mock",
+        "sqlalchemy.dialects.postgresql",
+        "sqlalchemy.orm",
+        "starlette",
+    }
+    assert slow & set(modules) == set()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_a_module_of_its_name(name: str) -> None:
     command = getattr(import_module(f"gateway.cli.{name}"), name)

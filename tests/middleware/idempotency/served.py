@@ -98,7 +98,7 @@ class Served:
     async def settled(self, count: int) -> None:
         """Wait until the ledger has so many calls, all of which have ended."""
         query = select(model_calls.c.status, func.count()).group_by(model_calls.c.status)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 async with self.database.connect() as connection:
                     found: dict[str, int] = {row[0]: row[1] for row in await connection.execute(query)}
@@ -153,7 +153,7 @@ class Caller:
 
     async def until(self, text: bytes) -> None:
         """Wait until it has been sent."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while text not in self.body:
                 self._came.clear()
                 await self._came.wait()

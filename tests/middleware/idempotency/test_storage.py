@@ -160,7 +160,7 @@ async def test_while_the_database_is_away_the_worker_knows_by_heart(
             again = await served.chat()
             assert first.content == again.content
             assert [row.status for row in await served.kept()] == [None]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while [row.status for row in await served.kept()] != [200]:
                 await asyncio.sleep(0.02)
         assert "idempotent-replayed" in (await served.chat()).headers
