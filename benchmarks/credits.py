@@ -1,11 +1,11 @@
 """Prepaid credits under load: nobody overspends, nothing is lost by `kill -9`, and what that costs.
 
-    python benchmarks/credits.py [--postgres URL] [--only crowd,kill,cost] [--rounds 20] [--calls 1000]
+    python benchmarks/credits.py [--postgres URL] [--only crowd,kill,cost] [--workers 1,4] [--rounds 20] [--calls 1000]
 
 `crowd`: so many calls at once on credit for ten, with 1 and 4 workers; then as many, funded. `kill`: the gateway dies at
-random moments under load, is started again, and the books are proved each time. `cost`: CPU for each request with credits
-on and off, in turns, and calls a second. The databases are new ones: SQLite in a folder that goes away, and ones of the
-PostgreSQL server at the URL that are dropped afterwards.
+random moments under load with all on that counts money, is started again, and all sums are compared each time. `cost`: CPU
+for each request with credits on and off, in turns, and calls a second. The databases are new ones: SQLite in a folder that
+goes away, and ones of the PostgreSQL server at the URL that are dropped afterwards.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import killed
+
+from gateway.store import Database
 from gateway.store.database import connect_postgres
 
 GATEWAY = [sys.executable, "-m", "gateway"]
@@ -44,7 +47,7 @@ database = "{database}"
 book = "prices.toml"
 [auth.apikey]
 [provider.mock]
-{credits}
+{plugins}
 """
 PRICES = """
 version = "credits"
@@ -56,9 +59,9 @@ price = { from = 2020-01-01, input = 0, output = 1000000, cached_read = 0 }
 class Server:
     """A folder with a config, and the gateway that serves it."""
 
-    def __init__(self, folder: Path, database: str, *, credits: bool = True) -> None:
+    def __init__(self, folder: Path, database: str, *, plugins: str = "[billing.credits]") -> None:
         self.folder = folder
-        text = CONFIG.format(database=database, credits="[billing.credits]" if credits else "")
+        text = CONFIG.format(database=database, plugins=plugins)
         (folder / "plugins.toml").write_text(text)
         (folder / "prices.toml").write_text(PRICES)
         with socket.socket() as probe:
@@ -195,31 +198,32 @@ async def crowd(folder: Path, database: str, workers: int, calls: int) -> None:
 
 
 async def kill(folder: Path, database: str, workers: int, rounds: int) -> None:
-    """Kill it at random moments, and prove the books after each start."""
-    server, chance = Server(folder, database), random.Random(7)  # noqa: S311 - no secret
-    server.fund(1_000_000)
-    for _ in range(rounds):
+    """Kill it at random moments, start it again, and compare all that counts money each time."""
+    chance, given = random.Random(7), 1_000_000 * PRICE  # noqa: S311 - no secret
+    with killed.fake_meter() as stripe:
+        server = Server(folder, database, plugins=killed.PLUGINS.format(stripe=stripe.url))
+        beside = Database(database if "postgresql" in database else f"sqlite:///{folder / 'gateway.db'}")
+        await killed.prepare(server, beside, given)
+        clients = killed.Clients(server.port, server.key, json.dumps(BODY).encode())
         server.start(workers)
-        load = asyncio.ensure_future(server.call(50, None))
-        await asyncio.sleep(chance.uniform(0.5, 1.5))
-        server.stop(kill=True)
-        load.cancel()
-        await asyncio.gather(load, return_exceptions=True)
-    server.start(1)
-    await asyncio.sleep(1)
-    server.stop()
-    server.run("credits", "verify")
-    calls = [json.loads(line) for line in server.run("calls", "--json", "--limit", "100000").splitlines()]
-    states = Counter(call["status"] for call in calls)
-    found = json.loads(server.run("credits", "balance", "default", "--json"))
-    spent = 1_000_000 * PRICE - float(found["balance"])
-    print(
-        f"{database.partition(':')[0]}, {workers} workers: killed {rounds} times, calls {dict(states)},"
-        f" captured {spent:g}, held {found['held']}, books right",
-        flush=True,
-    )
-    if spent != states["success"] * PRICE or found["held"] != "0":
-        sys.exit("WRONG")
+        proved: dict[str, int] = {}
+        try:
+            for _ in range(rounds):
+                load = asyncio.ensure_future(clients.load())
+                await asyncio.sleep(chance.uniform(0.5, 1.5))
+                server.stop(kill=True)
+                load.cancel()
+                await asyncio.gather(load, return_exceptions=True)
+                await asyncio.to_thread(server.start, workers)
+                await clients.repeat()
+                await killed.quiet(beside)
+                proved = await killed.prove(server, beside, stripe, given)
+        finally:
+            server.stop()
+            await beside.close()
+    kind = database.partition(":")[0]
+    told = f"{kind}, {workers} workers: killed {rounds} times, answers {dict(clients.statuses)}, {proved}"
+    print(f"{told}; each time all sums are one, the books right, the receipts whole", flush=True)
 
 
 async def cost(folder: Path, seconds: float) -> None:
@@ -227,7 +231,9 @@ async def cost(folder: Path, seconds: float) -> None:
     servers: dict[str, Server] = {}
     for name in ("off", "on"):
         (folder / name).mkdir()
-        servers[name] = Server(folder / name, "sqlite:///gateway.db", credits=name == "on")
+        servers[name] = Server(
+            folder / name, "sqlite:///gateway.db", plugins="[billing.credits]" if name == "on" else ""
+        )
         if name == "on":
             servers[name].fund(10_000_000)
         servers[name].start(1)
@@ -259,6 +265,7 @@ def main() -> None:
     )
     parser.add_argument("--postgres", help="URL of a server on which databases may be made, without a name")
     parser.add_argument("--only", default="crowd,kill,cost")
+    parser.add_argument("--workers", default="1,4")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--calls", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=3.0)
@@ -271,7 +278,7 @@ def main() -> None:
             path.mkdir()
             return path
 
-        for workers in (1, 4):
+        for workers in map(int, options.workers.split(",")):
             for server in filter(None, ("sqlite", options.postgres)):
                 with database(server) as url:
                     if "crowd" in wanted:
