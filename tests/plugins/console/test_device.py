@@ -24,8 +24,10 @@ from gateway.cli import main
 from gateway.identity.people import Client as From
 from gateway.identity.people import Proof, Rules
 from gateway.identity.sessions import Sessions
-from gateway.store.migrate import upgrade
-from gateway.testing.fakes import plugin_context
+from gateway.store import Database
+from gateway.store.changes import Changes
+
+from ... import scratch
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PATH = "/sign-in/device"
@@ -67,21 +69,29 @@ class Served:
             return browser.post(f"{PATH}/decide", data=form)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("device")
+both = pytest.mark.parametrize("database_url", scratch.KINDS, indirect=True, scope="module")
+"""For whole flows: they run on either database."""
 
+
+@pytest.fixture(scope="module")
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    kind = getattr(request, "param", "sqlite")
+    with scratch.database(kind, tmp_path_factory.mktemp("device")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def served(database_url: str) -> Iterator[Served]:
     async def people() -> dict[str, str]:
-        context = plugin_context(folder)
-        await upgrade(context.database)
-        sessions = Sessions(context.database, context.changes, Rules(sign_up="open"))
+        database = Database(database_url)
+        sessions = Sessions(database, Changes(database), Rules(sign_up="open"))
         made = [
             await sessions.sign_in(
                 Proof(kind="oidc", subject=f"i {name}", label=name), method="oidc", client=From()
             )
             for name in ("alice", "mallory")
         ]
-        await context.database.close()
+        await database.close()
         return {name: one.access for name, one in zip(("alice", "mallory"), made, strict=True)}
 
     cookies = asyncio.run(people())
@@ -92,7 +102,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         gateway = Gateway.from_dict(
             {
                 "gateway": {
-                    "database": f"sqlite:///{folder / 'gateway.db'}",
+                    "database": database_url,
                     "identity": {"public_url": url},
                     "failures_per_minute": 30,
                 },
@@ -108,6 +118,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         thread.join()
 
 
+@both
 def test_a_program_gets_a_session_once_a_person_has_agreed(served: Served):
     codes = served.begin()
     assert re.fullmatch(r"[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}", codes["user_code"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from gateway.app import Gateway
 from gateway.identity import Actor
 from gateway.identity.people import Client
 
+from ... import scratch
 from .authority import Person
 from .oidc import CLIENT, SECRET, Provider
 
@@ -62,17 +63,23 @@ class Browser:
         return answer.json() if answer.status_code == 200 else None
 
 
+both = pytest.mark.parametrize("url", scratch.KINDS, indirect=True)
+"""For whole flows: they run on either database."""
+
+
 @pytest.fixture
-async def gateway(issuer: Provider, tmp_path: Path, migrated: Path) -> AsyncGenerator[Gateway]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with scratch.database(getattr(request, "param", "sqlite"), tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+async def gateway(issuer: Provider, url: str) -> AsyncGenerator[Gateway]:
     issuer.register(CALLBACK)
-    (tmp_path / "gateway.db").write_bytes(migrated.read_bytes())
     corp = {"issuer": issuer.url, "client_id": CLIENT, "client_secret": SECRET, "title": "Corp SSO"}
     gateway = Gateway.from_dict(
         {
-            "gateway": {
-                "database": f"sqlite:///{tmp_path / 'gateway.db'}",
-                "identity": {"sign_up": "open"},
-            },
+            "gateway": {"database": url, "identity": {"sign_up": "open"}},
             "auth": {"jwt": {"issuers": {"corp": corp}}},
         }
     )
@@ -94,6 +101,7 @@ async def other(gateway: Gateway) -> AsyncGenerator[Browser]:
     await browser.close()
 
 
+@both
 async def test_somebody_signs_in_and_comes_back_as_the_same_person(browser: Browser, other: Browser):
     answer = await browser.sign_in(next="/account/keys?new=1")
     assert answer.status_code == 303
@@ -135,6 +143,7 @@ async def test_only_the_browser_that_began_can_end_it(browser: Browser, other: B
     assert (await browser.back(stolen)).status_code == 303, "and the one that began still can"
 
 
+@both
 async def test_an_answer_works_once(browser: Browser):
     query = await browser.issuer(await browser.begin())
     cookie = dict(browser.gateway.cookies)
@@ -262,6 +271,7 @@ async def csrf(browser: Browser, gateway: Gateway) -> str:
     return visitor.csrf
 
 
+@both
 async def test_another_way_to_sign_in_is_added_with_a_form_of_ones_own(
     browser: Browser, other: Browser, gateway: Gateway, issuer: Provider
 ):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from gateway import Gateway
+
+from ... import scratch
 
 ORIGIN = "https://gateway.example"
 CONFIG: dict[str, Any] = {
@@ -16,6 +19,9 @@ CONFIG: dict[str, Any] = {
         "failures_per_minute": 0,
     },
 }
+
+both = pytest.mark.parametrize("gateway", scratch.KINDS, indirect=True, scope="module")
+"""For whole flows: they run on either database."""
 
 
 class Browser:

@@ -1,4 +1,4 @@
-"""One gateway for all tests of a module; every test has browsers of its own."""
+"""One gateway for all tests of a module, on SQLite unless `both` asks for more; every test has browsers of its own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from starlette.testclient import TestClient
 
 from gateway import Gateway
 
+from ... import scratch
 from .browser import CONFIG, ORIGIN, Browser
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Gateway:
-    database = f"sqlite:///{tmp_path_factory.mktemp('wallet') / 'gateway.db'}"
-    return Gateway.from_dict({**CONFIG, "gateway": {**CONFIG["gateway"], "database": database}})
+def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    kind = getattr(request, "param", "sqlite")
+    with scratch.database(kind, tmp_path_factory.mktemp("wallet")) as url:
+        yield Gateway.from_dict({**CONFIG, "gateway": {**CONFIG["gateway"], "database": url}})
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from gateway.errors import AuthenticationFailed, GatewayError
 from gateway.sdk.did_abt import abt_did
 from gateway_wallet.abt import App, is_of_key, verified
 
-from .browser import ORIGIN, Browser, refusal
+from .browser import ORIGIN, Browser, both, refusal
 from .did_wallet import DidWallet, read
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "arcblock_jwt.json").read_text(encoding="utf-8"))
@@ -51,6 +51,7 @@ def scene(browser: Browser, program: Browser) -> Scene:
     return Scene(browser, program)
 
 
+@both
 @pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
 def test_a_wallet_signs_in(browser: Browser, program: Browser, version: str) -> None:
     scene, wallet = Scene(browser, program), DidWallet(50, version=version)
@@ -100,6 +101,7 @@ def test_the_session_goes_to_the_browser_that_began(
     assert scene.status().json() == {"status": "succeed"}
 
 
+@both
 def test_an_answer_counts_once(scene: Scene) -> None:
     answer = DidWallet(52).answer(scene.fetch()["challenge"])
     assert scene.send(answer)["status"] == "ok"
@@ -206,6 +208,7 @@ def test_wallets_that_are_web_pages_may_ask(scene: Scene, client: Any) -> None:
     assert "access-control-allow-origin" not in status.headers
 
 
+@both
 def test_a_wallet_is_added_to_who_is_signed_in(browser: Browser, program: Browser) -> None:
     first, second = DidWallet(60), DidWallet(61)
     for wallet, asked in ((first, {}), (second, {"add": True})):

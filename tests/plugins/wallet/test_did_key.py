@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from gateway import Gateway
 from gateway.sdk.did import PrivateKey, did_of_key, load_key, prove
 
-from .browser import CONFIG, ORIGIN, Browser, refusal
+from .browser import CONFIG, ORIGIN, Browser, both, refusal
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 DID = did_of_key(KEY)
@@ -46,6 +46,7 @@ def challenge(program: Browser, did: str = DID) -> str:
     return program.post("/sign-in/did/challenge", {"did": did}).json()["challenge"]
 
 
+@both
 @pytest.mark.parametrize("key", [KEY, generate_private_key(SECP256R1())], ids=["ed25519", "p256"])
 def test_a_program_signs_in_and_makes_calls(program: Browser, key: PrivateKey, tmp_path: Path) -> None:
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -69,6 +70,7 @@ def test_a_program_signs_in_and_makes_calls(program: Browser, key: PrivateKey, t
     assert program.post("/sign-in/did/challenge", {"did": other, "add": True}, **bearer).status_code == 200
 
 
+@both
 def test_a_did_is_added_to_an_account(program: Browser) -> None:
     key, more = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 

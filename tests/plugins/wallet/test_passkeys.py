@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from gateway import Gateway
 
 from .authenticator import BACKED_UP, ELIGIBLE, PRESENT, VERIFIED, Authenticator, b64
-from .browser import CONFIG, ORIGIN, Browser, refusal
+from .browser import CONFIG, ORIGIN, Browser, both, refusal
 from .ethereum_wallet import EthereumWallet
 from .test_siwe import signed_in as signed_in_with_ethereum
 
@@ -43,6 +43,7 @@ def known(browser: Browser) -> Authenticator:
     return authenticator
 
 
+@both
 def test_a_passkey_makes_an_account_and_opens_it_again(
     browser: Browser, known: Authenticator, new_browser: Callable[[], Browser]
 ) -> None:
@@ -66,6 +67,7 @@ def test_what_the_browser_is_asked(browser: Browser) -> None:
     assert wanted["challenge"] != request(browser)["challenge"]
 
 
+@both
 def test_a_second_passkey_belongs_to_the_same_account(
     browser: Browser, known: Authenticator, new_browser: Callable[[], Browser]
 ) -> None:
@@ -98,6 +100,7 @@ def test_a_passkey_is_added_to_an_account_of_another_kind(browser: Browser) -> N
     assert len(browser.subjects()) == 2
 
 
+@both
 def test_an_assertion_signs_in_once(browser: Browser, known: Authenticator) -> None:
     credential = known.get(request(browser))
     assert browser.post("/sign-in/passkey", {"credential": credential}).status_code == 200
@@ -150,6 +153,7 @@ def test_lies_are_refused(browser: Browser, known: Authenticator, name: str, val
     assert words in refusal(signed_in(browser, known), 401)
 
 
+@both
 def test_a_counter_must_go_up(browser: Browser, known: Authenticator) -> None:
     for _ in range(2):
         assert signed_in(browser, known).status_code == 200

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from .browser import ORIGIN, Browser, refusal
+from .browser import ORIGIN, Browser, both, refusal
 from .ethereum_wallet import EthereumWallet
 
 
@@ -45,6 +45,7 @@ def at(distance: timedelta) -> str:
     return (datetime.now(UTC) + distance).isoformat()
 
 
+@both
 def test_an_account_signs_in_and_comes_back(new_browser: Callable[[], Browser]) -> None:
     wallet, first, second = EthereumWallet(11), new_browser(), new_browser()
     response = signed_in(first, wallet)
@@ -101,6 +102,7 @@ def test_what_was_signed_for_others_or_another_time_is_refused(
     assert "Begin again" in refusal(again, 401), "a nonce is spent by whatever uses it"
 
 
+@both
 def test_a_message_signs_in_once(browser: Browser) -> None:
     wallet = EthereumWallet(15)
     message = browser.post("/sign-in/siwe/message", {"address": wallet.address}).json()["message"]
@@ -143,6 +145,7 @@ def test_what_is_no_address_is_refused(browser: Browser, address: object) -> Non
     refusal(browser.post("/sign-in/siwe/message", {"address": address}), 400)
 
 
+@both
 def test_an_account_is_added_to_who_is_signed_in(new_browser: Callable[[], Browser]) -> None:
     mine, more, others = EthereumWallet(20), EthereumWallet(21), EthereumWallet(22)
     browser, stranger = new_browser(), new_browser()
