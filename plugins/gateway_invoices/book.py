@@ -14,6 +14,7 @@ from gateway.errors import InvalidRequest
 from gateway.ids import Ids
 from gateway.store.audit import Actor, record
 from gateway.store.changes import bump
+from gateway.store.notices import notice, post
 from gateway.store.upsert import insert_into
 from gateway_invoices.config import InvoicesConfig
 from gateway_invoices.crediting import credit_note
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from gateway.store import Database
 
 REVISION = "invoices"
+CHANGED = "draft_changed"
+"""The code of the error for a draft that is not what would be drafted now."""
 
 
 class Book:
@@ -42,7 +45,14 @@ class Book:
         self._ids = Ids()
 
     async def draft(
-        self, tenant: str, start: float, end: float, *, entity: str | None = None, actor: Actor
+        self,
+        tenant: str,
+        start: float,
+        end: float,
+        *,
+        entity: str | None = None,
+        issue_at: float | None = None,
+        actor: Actor,
     ) -> Invoice:
         """Draft an invoice for a period of whole days in UTC; earlier drafts of the same period are discarded.
 
@@ -67,9 +77,33 @@ class Book:
                 )
                 .values(status="void", voided_at=now, revision=revision)
             )
-            made = await self._insert(connection, document, start, end, now, revision)
-            await record(connection, actor, "invoice.draft", made, tenant=tenant, after=_told(document))
-            return await get_invoice(connection, made)
+            return await self._drafted(connection, document, start, end, now, revision, issue_at, actor)
+
+    async def draft_once(
+        self, tenant: str, start: float, end: float, *, issue_at: float | None, actor: Actor
+    ) -> Invoice | None:
+        """Draft unless anything was ever drafted for exactly this period, it was invoiced, or there is nothing to ask for.
+
+        Raises `InvalidRequest` as `draft` does.
+        """
+        async with self.database.begin() as connection:
+            revision = await bump(connection, REVISION)
+            query = select(invoices.c.id).where(
+                invoices.c.tenant == tenant,
+                invoices.c.kind == "invoice",
+                invoices.c.period_start == start,
+                invoices.c.period_end == end,
+            )
+            if (await connection.execute(query.limit(1))).first() is not None:
+                return None
+            if await _invoiced(connection, tenant, start, end) is not None:
+                return None
+            document, _ = await make_document(connection, self.config, self.charges(), tenant, start, end)
+            if not document.lines:
+                return None
+            return await self._drafted(
+                connection, document, start, end, time.time(), revision, issue_at, actor
+            )
 
     async def draft_all(
         self, start: float, end: float, *, entity: str | None = None, actor: Actor
@@ -119,8 +153,10 @@ class Book:
             if running:
                 raise _conflict(f"{name}: {running} calls of the period are still running; try again later.")
             if fresh != document:
-                raise _conflict(
-                    f"{name}: what it is made of has changed since; draft it again, and look at it."
+                raise InvalidRequest(
+                    f"{name}: what it is made of has changed since; draft it again, and look at it.",
+                    status=409,
+                    code=CHANGED,
                 )
             if document.total < 0:
                 raise _conflict(
@@ -167,6 +203,8 @@ class Book:
                 connection, issued, of.period_start, of.period_end, now, revision, of=of.id
             )
             await self._issue(connection, made, issued, now, revision)
+            told = {**_told(issued), "invoice": of.id}
+            await post(connection, notice("credit_note", made, tenant=of.tenant, at=now, data=told))
             await record(connection, actor, "invoice.credit", made, tenant=of.tenant, after=_told(issued))
             return await get_invoice(connection, made)
 
@@ -225,6 +263,23 @@ class Book:
         return msgspec.structs.replace(
             document, number=f"{prefix}{value:06d}", issued_on=day.isoformat(), due_on=due
         )
+
+    async def _drafted(
+        self,
+        connection: AsyncConnection,
+        document: Document,
+        start: float,
+        end: float,
+        now: float,
+        revision: int,
+        issue_at: float | None,
+        actor: Actor,
+    ) -> Invoice:
+        made = await self._insert(connection, document, start, end, now, revision)
+        if issue_at is not None:
+            await connection.execute(update(invoices).where(invoices.c.id == made).values(issue_at=issue_at))
+        await record(connection, actor, "invoice.draft", made, tenant=document.tenant, after=_told(document))
+        return await get_invoice(connection, made)
 
     async def _insert(
         self,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from gateway.errors import InvalidRequest
 from gateway_invoices.book import Book
@@ -18,6 +19,7 @@ from gateway_invoices.exporting import MEDIA, Exporter
 from gateway_invoices.item_commands import add
 from gateway_invoices.reading import list_invoices, read_invoice
 from gateway_invoices.running import Desk, actor, run, told
+from gateway_invoices.runs import list_runs, run_shown
 from gateway_invoices.tabular import as_object
 from gateway_invoices.verify import verify
 
@@ -180,6 +182,15 @@ def export(desk: Desk, number: str, form: Any, output: Path | None) -> None:
     click.echo(str(path))
 
 
+@click.command()
+@_json
+@click.pass_obj
+def runs(desk: Desk, as_json: bool) -> None:
+    """List the months whose drafts the gateway makes by itself, newest first."""
+    for run_ in run(desk, lambda book: list_runs(book.database)):
+        click.echo(msgspec.json.encode(run_) if as_json else run_shown(run_))
+
+
 @click.command(name="verify")
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
@@ -201,7 +212,7 @@ def commands(book: Book, exporter: Exporter) -> click.Group:
     """Make `gateway invoices` for a book."""
     return click.Group(
         "invoices",
-        [draft, issue, pay, void, credit, list_, show, export, verify_, customer, add],
+        [draft, issue, pay, void, credit, list_, show, export, verify_, runs, customer, add],
         help="Draft, issue, export, void, credit and prove invoices.",
         context_settings={"obj": Desk(book, exporter)},
     )

@@ -66,12 +66,27 @@ class Entity(PluginConfig):
     taxes: tuple[TaxRate, ...] = Field(default=(), description="Where none fits, there is no tax.")
 
 
+class Automatic(PluginConfig):
+    """Invoices that are made by the running gateway when a month has ended, in UTC."""
+
+    issue_after_days: int | None = Field(
+        default=None,
+        ge=0,
+        le=60,
+        description="Days after the month's end from which its drafts are issued; unless told, somebody issues them.",
+    )
+
+
 class InvoicesConfig(PluginConfig):
     """Settings of `billing.invoices`."""
 
     entities: dict[Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")], Entity] = Field(
         min_length=1,
         description="The companies that send invoices, by short names; the first is the usual one.",
+    )
+    automatic: Automatic | None = Field(
+        default=None,
+        description="Draft for all customers when a month has ended; an empty table says so. Begins with the month in which it is first there.",
     )
     font: Path | None = Field(
         default=None,

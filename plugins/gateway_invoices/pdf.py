@@ -87,9 +87,9 @@ class _Page:
         foot += [self.text(note, 8, _SOFT) for note in view.notes]
         return [
             self._head(),
-            Spacer(0, 12 * mm),
+            Spacer(0, 9 * mm),
             self._parties(),
-            Spacer(0, 12 * mm),
+            Spacer(0, 9 * mm),
             self._lines(),
             Spacer(0, 4 * mm),
             KeepTogether([self._sums()]),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import click
 
     from gateway.plugin import Context
+    from gateway_invoices.monthly import Monthly
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -30,10 +31,21 @@ class Invoices(Plugin[InvoicesConfig]):
 
         self.book = Book(context.database, config, lambda: context.charges)
         self.exporter = Exporter(config.font)
+        self._monthly: Monthly | None = None
 
     async def startup(self) -> None:
-        """Read the font."""
+        """Read the font, and begin to draft where months are drafted by themselves."""
         self.exporter.open()
+        automatic = self.config.automatic
+        if automatic is not None:
+            from gateway_invoices.monthly import Monthly  # noqa: PLC0415 - only where it is wanted
+
+            self._monthly = Monthly(self.book, automatic.issue_after_days, self.context.worker or self.name)
+            self._monthly.start()
+
+    async def shutdown(self) -> None:
+        if self._monthly is not None:
+            await self._monthly.stop()
 
     @hookimpl
     def register_migrations(self) -> Sequence[Path]:

@@ -36,6 +36,7 @@ class Invoice(Struct, frozen=True, kw_only=True):
     document: bytes
     hash: str | None
     created_at: float
+    issue_at: float | None
     issued_at: float | None
     paid_at: float | None
     voided_at: float | None

@@ -85,15 +85,23 @@ def _detail(detail: str, said: Mapping[str, str]) -> str:
 
 
 def _price(line: Line, document: Document, said: Mapping[str, str]) -> str:
-    price = round(Decimal(line.rate or 0) * Decimal(document.credit_price), _DECIMALS).normalize()
-    places = max(digits_of(document.currency), -int(price.as_tuple().exponent))
-    return said.get(f"per_{line.per}", "{price} / " + f"{line.per:,}").format(price=f"{price:,.{places}f}")
+    price = round(Decimal(line.rate or 0) * Decimal(document.credit_price), _DECIMALS)
+    shown = _decimals(price, document.currency)
+    return said.get(f"per_{line.per}", "{price} / " + f"{line.per:,}").format(price=shown)
+
+
+def _decimals(price: Decimal, currency: str) -> str:
+    """A price with all its decimal places, and those of the currency at least."""
+    short = price.normalize()
+    places = max(digits_of(currency), -int(short.as_tuple().exponent))
+    return f"{short:,.{places}f}".replace("-", "\u2212")
 
 
 def _whole(line: Line, document: Document, said: Mapping[str, str]) -> Row:
     amount = money(line.amount, document.currency)
     if line.unit_price is not None:
-        quantity, price = number(line.quantities[0].amount), number(line.unit_price)
+        quantity = number(line.quantities[0].amount)
+        price = _decimals(Decimal(line.unit_price), document.currency)
         return Row(text=line.text, quantity=quantity, price=price, amount=amount)
     counts = {quantity.unit: number(quantity.amount) for quantity in line.quantities}
     if line.kind == "adjustment":

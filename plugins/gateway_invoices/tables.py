@@ -58,6 +58,7 @@ invoices = Table(
     Column("document", LargeBinary, nullable=False, comment="JSON: all that stands on it"),
     Column("hash", String(64), nullable=True, comment="SHA-256 of the document, from issue on"),
     Column("created_at", Float(53), nullable=False),
+    Column("issue_at", Float(53), nullable=True, comment="of a draft: from when on the gateway issues it"),
     Column("issued_at", Float(53), nullable=True),
     Column("paid_at", Float(53), nullable=True),
     Column("voided_at", Float(53), nullable=True),
@@ -66,6 +67,19 @@ invoices = Table(
     Index(
         "invoices_of", "of", sqlite_where=text('"of" IS NOT NULL'), postgresql_where=text('"of" IS NOT NULL')
     ),
+)
+
+runs = Table(
+    "invoice_runs",
+    metadata,
+    Column("period_start", Float(53), primary_key=True),
+    Column("period_end", Float(53), nullable=False, comment="the first moment after it"),
+    Column("holder", String(60), nullable=True, comment="the worker that drafts"),
+    Column("held_until", Float(53), nullable=False, comment="when another may go on in its place"),
+    Column("drafted", Integer, nullable=False),
+    Column("without_data", JSON, nullable=False, comment="tenants with charges whose customer data lack"),
+    Column("done_at", Float(53), nullable=True),
+    comment="months whose drafts the gateway makes",
 )
 
 items = Table(

@@ -38,6 +38,7 @@ def invoice(of: Document, status: str = "issued") -> Invoice:
         document=raw,
         hash=digest(raw),
         created_at=0.0,
+        issue_at=None,
         issued_at=0.0,
         paid_at=None,
         voided_at=None,
