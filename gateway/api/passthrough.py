@@ -13,18 +13,18 @@ from urllib.parse import quote, unquote_plus
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from gateway.api.access import Access
+from gateway.api.access import Access, Admitted
 from gateway.api.call import CallEndpoint
 from gateway.api.gemini_array import ArraySend
 from gateway.api.incoming import HttpIncoming
 from gateway.api.own_path import OwnPathEndpoint
 from gateway.api.reply import HttpReply
 from gateway.errors import GatewayError, InvalidRequest, PermissionDenied
-from gateway.protocols import Forwards, Provider
+from gateway.protocols import Forwards, Incoming, Provider
 from gateway.provider.paths import decoded
-from gateway.types import Dialect
+from gateway.types import Dialect, Principal
 from gateway.wire import PASSTHROUGH, WIRES, Given, Wire, multipart
 
 PREFIX: Final = "/provider/"
@@ -84,7 +84,7 @@ class PassthroughEndpoint:
             if way.given.stream and b"alt=sse" not in scope.get("query_string", b"").split(b"&"):
                 send = ArraySend(send)
         elif way.given.model:
-            receive = _Naming(receive, scope, way.given.model, self._max_body)
+            scope["gateway.admitted"] = _Naming(way.given.model, scope.get("gateway.admitted"))
         await endpoint.serve(scope, receive, send, way.given)
 
     def _way(self, scope: Scope, name: str, provider: Provider | None, path: str) -> _Way:
@@ -150,30 +150,29 @@ class PassthroughEndpoint:
 
 
 class _Naming:
-    """Puts the model of the path into the body, where its dialect has it."""
+    """Puts the model of the path into the body, where its dialect has it: once the caller, who may have signed the body, is known."""
 
-    def __init__(self, receive: Receive, scope: Scope, model: str, max_body: int) -> None:
-        self._receive = receive
-        self._incoming = HttpIncoming(scope, receive, max_body)
+    def __init__(self, model: str, admitted: Admitted | None) -> None:
         self._model = model
-        self._read = False
+        self._admitted = admitted
 
-    async def __call__(self) -> Message:
-        """Give the whole body at once; what comes after it is passed on."""
-        if self._read:
-            return await self._receive()
-        self._read = True
-        body = await self._incoming.body()
-        kind = self._incoming.headers.get(b"content-type", b"").decode("latin-1")
+    async def __call__(self, incoming: Incoming, principal: Principal) -> None:
+        """Tell who else is to be told, and then change the body."""
+        if self._admitted is not None:
+            await self._admitted(incoming, principal)
+        assert isinstance(incoming, HttpIncoming), "calls come by HTTP here"
+        kind = incoming.headers.get(b"content-type", b"").decode("latin-1")
+        incoming.replace_body(self._named(await incoming.body(), kind))
+
+    def _named(self, body: bytes, kind: str) -> bytes:
         if multipart.is_form(kind):
-            form = multipart.parse(body, kind)
-            return {"type": "http.request", "body": form.with_text("model", self._model)}
+            return multipart.parse(body, kind).with_text("model", self._model)
         try:
             fields = _decode_fields(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return {"type": "http.request", "body": body}  # its dialect says what is wrong with it
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return body  # its dialect says what is wrong with it
         fields["model"] = msgspec.Raw(msgspec.json.encode(self._model))
-        return {"type": "http.request", "body": msgspec.json.encode(fields)}
+        return msgspec.json.encode(fields)
 
 
 def _raw_path(scope: Scope) -> str:
