@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from sqlalchemy import and_, delete, exists, func, insert, literal, select
+from sqlalchemy import and_, delete, exists, func, insert, literal, select, tuple_
 
 from gateway.store.audit import record
 from gateway.store.money_tables import notices
@@ -67,11 +67,16 @@ async def states(database: Database, sinks: Collection[str]) -> list[SinkState]:
     ]
 
 
-async def letters(database: Database, *, sink: str | None, limit: int) -> list[DeadLetter]:
-    """Dead letters of one sink or all, the newest first. Raises `Unavailable`."""
-    query = select(dead_letters).order_by(dead_letters.c.died_at.desc(), dead_letters.c.call).limit(limit)
+async def letters(
+    database: Database, *, sink: str | None, limit: int, after: tuple[float, str] | None = None
+) -> list[DeadLetter]:
+    """Dead letters of one sink or all, the newest first; `after` is time and id of one before them. Raises `Unavailable`."""
+    place = dead_letters.c.died_at, dead_letters.c.call
+    query = select(dead_letters).order_by(*(column.desc() for column in place)).limit(limit)
     if sink is not None:
         query = query.where(dead_letters.c.sink == sink)
+    if after is not None:
+        query = query.where(tuple_(*place) < after)
     async with database.connect() as connection:
         return [DeadLetter(**row) for row in (await connection.execute(query)).mappings()]
 
