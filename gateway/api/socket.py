@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
@@ -11,6 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway.errors import GatewayError
 from gateway.types import Answer, RawHeaders, Session
 from gateway.wire import Wire
+
+log = logging.getLogger("gateway")
 
 _DENIAL: Final = "websocket.http.response"
 """ASGI's extension for refusing with an answer instead of a bare 403."""
@@ -37,6 +40,7 @@ class SocketReply:
         self._left = asyncio.Event()
         self._closed = False
         self._writing = False
+        self._broken = False
         self._listener: asyncio.Task[None] | None = None
         self.started = False
 
@@ -51,6 +55,17 @@ class SocketReply:
             await asyncio.wait({self._listener})
 
     async def _listen(self) -> None:
+        try:
+            await self._hand_on()
+        except (
+            Exception
+        ):  # of a provider's plugin: without an end, the session would go on with nobody listening
+            log.exception("a message could not be handed on, so its session ends")
+            self._broken = True
+            if self._session is not None:
+                await self._session.close()
+
+    async def _hand_on(self) -> None:
         while (message := await self._receive())["type"] != "websocket.disconnect":
             if self._session is not None:
                 text: str | None = message.get("text")
@@ -81,7 +96,7 @@ class SocketReply:
 
     async def end(self) -> None:
         """Close, for the session is over."""
-        await self._close(1000, "")
+        await self._close(1011 if self._broken else 1000, "")
 
     async def fail(self, error: GatewayError) -> None:
         """Refuse, or end a session that has begun with an error event."""

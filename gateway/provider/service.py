@@ -219,7 +219,7 @@ class Service(ABC):
             raise self.failures.broken(failure) from failure
         try:
             return names(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self.failures.unusable("no list of models; check its base_url") from None
 
     async def refusal(self, response: Response) -> tuple[ProviderError, bool]:

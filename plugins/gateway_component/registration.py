@@ -118,7 +118,7 @@ def msgspec_body(body: bytes, type: type[Any]) -> Any:
     """Read a JSON body. Raises `InvalidRequest` that says what is wrong with it."""
     try:
         return msgspec.json.decode(body, type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is not as it should be: {error}") from error
 
 

@@ -75,7 +75,7 @@ def read(body: bytes, failures: Failures) -> Operation:
     """Read an operation. Raises `ProviderError` when it is none."""
     try:
         return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise failures.unusable("something that is no operation") from None
 
 

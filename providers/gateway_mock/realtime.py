@@ -61,7 +61,7 @@ class RealtimeSession:
         """Take a client's event, and answer it."""
         try:
             event: Any = msgspec.json.decode(message)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             event = None
         if not isinstance(event, dict):
             await self._refuse("An event is a JSON object.", None)

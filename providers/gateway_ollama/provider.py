@@ -82,7 +82,7 @@ class OllamaProvider(Service):
             raise self.failures.broken(failure) from failure
         try:
             return {model.name for model in _decode(body).models}
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self.failures.unusable(
                 "no list of models; check that its base_url is a server of Ollama's"
             ) from None

@@ -84,6 +84,6 @@ def id_and_status(response: bytes) -> tuple[str, str]:
     """Read the id and the status of a response object; no id when it is none."""
     try:
         named = _decode_named(response)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "", ""
     return named.id, named.status
