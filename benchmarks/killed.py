@@ -160,11 +160,19 @@ class Clients:
 
         async def client() -> None:
             for name in waiting:
-                status = await self._ask(name)
+                status = await self._ask_patiently(name)
                 if status not in {ANSWERED, LOST}:
                     sys.exit(f"WRONG: the repetition of {name} was answered with {status}")
 
         await asyncio.gather(*(client() for _ in range(8)))
+
+    async def _ask_patiently(self, name: str) -> int:
+        for _ in range(100):
+            try:
+                return await self._ask(name)
+            except (OSError, asyncio.IncompleteReadError):  # a worker that has only begun to listen
+                await asyncio.sleep(0.1)
+        return 0
 
     async def _ask(self, name: str) -> int:
         named = f"idempotency-key: {name}\r\nx-client-request-id: {name}\r\n" if name else ""
