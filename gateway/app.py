@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admin.mount import AdminApi
 from gateway.admin.request import Services
@@ -27,6 +27,7 @@ from gateway.api.proxies import TrustedProxies
 from gateway.api.realtime import realtime_routes
 from gateway.api.responses import Keeper, response_endpoints
 from gateway.api.routes import CallRoutes, call_endpoints, core_routes
+from gateway.api.sending import Numbered
 from gateway.api.videos import video_endpoints
 from gateway.config import Config
 from gateway.effective import summary
@@ -272,22 +273,15 @@ class Gateway(Starlette):
         scope["gateway.request_id"] = request_id
         if self._proxies is not None:
             self._proxies.place(scope)
-        header = (b"x-request-id", request_id.encode())
-
-        def send_numbered(message: Message) -> Any:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), header]
-                scope["gateway.answering"] = True
-            return send(message)
-
+        send = Numbered(send, scope, request_id)
         if not self._lifecycle.started and not await self._started_late():
             unavailable = errors.response(Unavailable("The gateway could not start. Its log says why."))
-            await unavailable(scope, receive, send_numbered)
+            await unavailable(scope, receive, send)
             return
         scope["app"] = self
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
-        await self.middleware_stack(scope, receive, send_numbered)
+        await self.middleware_stack(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(self, _app: Any = None) -> AsyncGenerator[None]:

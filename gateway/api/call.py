@@ -11,8 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.access import Access
 from gateway.api.incoming import HttpIncoming
-from gateway.api.manners import PLAIN_MANNERS, Manners, renaming
+from gateway.api.manners import PLAIN_MANNERS, Manners
 from gateway.api.reply import HttpReply
+from gateway.api.sending import Renamed
 from gateway.errors import GatewayError
 from gateway.pipeline import Pipeline
 from gateway.types import Call, Principal
@@ -51,7 +52,7 @@ class CallEndpoint:
     async def serve(self, scope: Scope, receive: Receive, send: Send, given: Given) -> None:
         """Answer one request; `given` is what its path says."""
         if self._manners.rename is not None:
-            send = renaming(send, self._manners.rename, scope["gateway.request_id"])
+            send = Renamed(send, self._manners.rename, scope["gateway.request_id"])
         reply = HttpReply(self._wire, receive, send)
         try:
             call = await self._call(scope, receive, given)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
-from starlette.types import Message, Send
 
 from gateway.types import RawHeaders
 
@@ -22,14 +21,3 @@ class Manners(Struct, frozen=True):
 
 PLAIN_MANNERS: Final = Manners()
 """Those of OpenAI's clients, and of all who ask for nothing else."""
-
-
-def renaming(send: Send, rename: Callable[[RawHeaders, str], RawHeaders], request_id: str) -> Send:
-    """Wrap `send` so that the headers of what it sends are in the dialect's words."""
-
-    def send_renamed(message: Message) -> Any:
-        if message["type"] == "http.response.start":
-            message["headers"] = rename(list(message.get("headers", ())), request_id)
-        return send(message)
-
-    return send_renamed

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 
 from starlette.types import Message, Receive, Send
 
+from gateway.api.sending import piece_of
 from gateway.errors import GatewayError
 from gateway.push import DONE, Later
 from gateway.types import Answer, RawHeaders
@@ -31,6 +32,7 @@ class HttpReply:
     __slots__ = (
         "_closed",
         "_last_sent",
+        "_piece",
         "_prompt",
         "_pulse",
         "_receive",
@@ -46,6 +48,7 @@ class HttpReply:
         self._wire = wire
         self._receive = receive
         self._send = send
+        self._piece = piece_of(send)
         self._closed = False
         self._prompt = False
         self._streams = False
@@ -76,13 +79,13 @@ class HttpReply:
         if not self._prompt or self._pulse is not None:
             return Later(functools.partial(self._write, data))
         self._stirred = True
-        sending = self._send({"type": "http.response.body", "body": data, "more_body": True})
+        sending = self._piece(data)
         return DONE if sending is DONE else Later(functools.partial(self._sent, sending))
 
     async def _write(self, data: bytes) -> None:
         if self._pulse is not None:
             await self._pulse
-        await self._sent(self._send({"type": "http.response.body", "body": data, "more_body": True}))
+        await self._sent(self._piece(data))
 
     async def _sent(self, sending: Awaitable[None]) -> None:
         """Wait for the server, which waits while the client is slow."""

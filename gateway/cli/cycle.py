@@ -1,32 +1,167 @@
-"""One request and its answer on uvicorn's connection, with a way out of its own.
+"""One request and its answer on a connection of `gateway serve`, as ASGI sees it.
 
 uvicorn hands the head of an answer and its body to the socket one after the other: two system calls where one will do.
 Here the head waits for what follows it, as ASGI allows, and is searched once as a whole for what HTTP does not allow.
 
-`send` also does its work as soon as it is called, where the client keeps up: then there is nothing left to await.
+Sending also does its work as soon as it is called, where the client keeps up: then there is nothing left to await.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import logging
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from gateway.cli.flow import Signal
 from gateway.push import DONE, Later
-from gateway.types import RawHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from gateway.cli.flow import Flow
+    from gateway.types import RawHeaders
+
+log = logging.getLogger("uvicorn.error")
+
+UNFINISHED = "ASGI callable returned without completing response."
+"""Logged of an answer that was not ended, as streams are not that have failed."""
 
 NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
+_FAULT: Any = {
+    "type": "http.response.start",
+    "status": 500,
+    "headers": [(b"content-type", b"text/plain"), (b"content-length", b"21"), (b"connection", b"close")],
+}
 
-class Cycle(RequestResponseCycle):
-    """uvicorn's cycle with another `send`."""
 
-    head: bytes = b""
-    """The head of the answer, while it waits for the first piece of the body."""
+class Connection(Protocol):
+    """The connection, as its requests see it."""
 
-    def send(self, message: Any) -> Any:
+    transport: asyncio.Transport
+    flow: Flow
+    tasks: set[asyncio.Task[None]]
+
+    @property
+    def default_headers(self) -> RawHeaders:
+        """Headers that every answer has."""
+        ...
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request."""
+        ...
+
+
+class Cycle:
+    """A request and its answer. Calling it sends a message; it is what the application gets as `send`."""
+
+    __slots__ = (
+        "_body",
+        "_chunked",
+        "_connection",
+        "_head",
+        "_left",
+        "_transport",
+        "disconnected",
+        "flow",
+        "keep_alive",
+        "message_event",
+        "more_body",
+        "response_complete",
+        "response_started",
+        "scope",
+        "task",
+        "waiting_for_100_continue",
+    )
+
+    def __init__(
+        self, connection: Connection, scope: Any, *, keep_alive: bool, expects_continue: bool
+    ) -> None:
+        self.scope = scope
+        self.flow = connection.flow
+        self.keep_alive = keep_alive
+        self.task: asyncio.Task[None] | None = None
+        self.message_event = Signal()
+        """Set when there is something to receive."""
+        self.waiting_for_100_continue = expects_continue
+        self.disconnected = False
+        self.more_body = True
+        self.response_started = False
+        self.response_complete = False
+        self._connection = connection
+        self._transport = connection.transport
+        self._body: bytes | bytearray = b""
+        """Of the request, as far as it has come and was not received."""
+        self._head = b""
+        """The head of the answer, while it waits for the first piece of the body."""
+        self._chunked: bool | None = None
+        self._left = 0
+        """Bytes of an answer of known length that are still to come."""
+
+    async def run(self, app: Any) -> None:
+        """Let the application answer; see to it that there is an answer."""
+        try:
+            await app(self.scope, self.receive, self)
+        except BaseException as fault:
+            log.exception("Exception in ASGI application", exc_info=fault)
+            await self._make_do()
+        else:
+            if not (self.response_complete or self.disconnected):
+                log.error(
+                    UNFINISHED
+                    if self.response_started
+                    else "ASGI callable returned without starting response."
+                )
+                await self._make_do()
+        finally:
+            if self.task is not None:
+                self._connection.tasks.discard(self.task)
+                self.task = None  # whose frame holds this
+
+    async def _make_do(self) -> None:
+        if self.response_started or self.disconnected:
+            self._transport.close()
+        else:
+            await self(_FAULT)
+            await self({"type": "http.response.body", "body": b"Internal Server Error"})
+
+    # The request.
+
+    def feed(self, body: bytes) -> None:
+        """Take a piece of the request's body, as the connection reads it."""
+        if self._body:
+            self._body = bytearray(self._body)
+            self._body += body
+        else:
+            self._body = body
+        if len(self._body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        self.message_event.set()
+
+    async def receive(self) -> Any:
+        """Wait for the next message."""
+        if self.waiting_for_100_continue and not self._transport.is_closing():
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not (self.disconnected or self.response_complete):
+            self.flow.resume_reading()
+            event = self.message_event
+            if not event.is_set():
+                await event.wait()
+            event.clear()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        body, self._body = bytes(self._body), b""
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    # The answer.
+
+    def __call__(self, message: Any) -> Awaitable[None]:
         """Send one ASGI message; return what ASGI says to await, which is `DONE` when the message is on its way.
 
         Raises RuntimeError for a message that does not fit, as uvicorn does.
@@ -44,59 +179,66 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
         return DONE
 
+    def piece(self, data: bytes) -> Awaitable[None]:
+        """Send a piece of a body that goes on, as a message would: see `gateway.api.sending`."""
+        if self._chunked and not (self._head or self.flow.write_paused or self.disconnected):
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            return DONE
+        return self({"type": "http.response.body", "body": data, "more_body": True})
+
     async def _send_drained(self, message: Any) -> None:
         await self.flow.drain()
-        await self.send(message)
+        await self(message)
 
     def _hold_head(self, status: int, headers: RawHeaders) -> None:
         self.response_started = True
         self.waiting_for_100_continue = False
-        headers = [*self.default_headers, *headers]
+        headers = [*self._connection.default_headers, *headers]
         lines = len(headers) + 2
         parts = [STATUS_LINE[status]]
         for name, value in headers:
             parts += (name, b": ", value, b"\r\n")
             if name == b"content-length":
-                self.expected_content_length = int(value)
-                self.chunked_encoding = False
+                self._left = int(value)
+                self._chunked = False
             elif name == b"connection" and value.lower() == b"close":
                 self.keep_alive = False
         if not self.keep_alive and (b"connection", b"close") not in headers:
             parts.append(b"connection: close\r\n")
             lines += 1
-        if self.chunked_encoding is None and status not in NO_BODY and self.scope["method"] != "HEAD":
-            self.chunked_encoding = True
+        if self._chunked is None and status not in NO_BODY and self.scope["method"] != "HEAD":
+            self._chunked = True
             parts.append(b"transfer-encoding: chunked\r\n")
             lines += 1
         parts.append(b"\r\n")
         head = b"".join(parts)
         if not head.count(b"\n") == head.count(b"\r") == lines or b"\0" in head:
             raise RuntimeError("a header of the answer holds a character that HTTP does not allow")
-        self.head = head
+        self._head = head
 
     def _send_body(self, body: bytes, *, more: bool) -> None:
-        if self.chunked_encoding:
+        if self._chunked:
             if body:
-                body = b"".join((b"%x\r\n" % len(body), body, b"\r\n"))
+                body = b"%x\r\n%b\r\n" % (len(body), body)
             if not more:
                 body += b"0\r\n\r\n"
         elif self.scope["method"] == "HEAD":
-            body, self.expected_content_length = b"", 0
+            body, self._left = b"", 0
         else:
-            self.expected_content_length -= len(body)
-            if self.expected_content_length < 0:
+            self._left -= len(body)
+            if self._left < 0:
                 raise RuntimeError("the answer is longer than its content-length")
-        if self.head:
-            body, self.head = self.head + body, b""
-        self.transport.write(body)
+        if self._head:
+            body, self._head = self._head + body, b""
+        self._transport.write(body)
         if not more:
             self._complete()
 
     def _complete(self) -> None:
-        if self.expected_content_length:
+        if self._left:
             raise RuntimeError("the answer is shorter than its content-length")
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
+            self._transport.close()
+        self._connection.on_response_complete()

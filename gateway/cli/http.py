@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from httptools import HttpParserError, HttpParserUpgrade, parse_url
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.cli.cycle import Cycle
-from gateway.cli.flow import Flow, Signal, Waiting
+from gateway.cli.flow import Flow, Waiting
 from gateway.errors import InvalidRequest
 from gateway.ids import Ids
 from gateway.wire.openai_errors import error_body
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
+    from gateway.types import RawHeaders
 
 MAX_HEAD_BYTES = 64 * 1024
 """Largest request line and headers. Without a bound, anybody could fill the memory before authentication."""
@@ -46,13 +48,15 @@ class Http(HttpToolsProtocol):
     """One connection of a client."""
 
     # In slots: with more than 30 attributes, a Python object takes four times as much memory.
-    __slots__ = ("_body_bytes", "_progress", "_since", "_unused_bytes", "_waits_for")
+    __slots__ = ("_body_bytes", "_progress", "_since", "_unused_bytes", "_upgrades", "_waits_for")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Set up a new connection."""
         super().connection_made(transport)
         self.flow = Flow(transport)
         self.pipeline: Any = Waiting()
+        self._upgrades = False
+        """The request that is read asks for a WebSocket."""
         self._unused_bytes = 0
         """Received, but of no complete head and no body yet: a head, a chunk's extension, or trailers."""
         self._body_bytes = 0
@@ -64,23 +68,88 @@ class Http(HttpToolsProtocol):
         self._since = 0.0
         """When it was found so first, in loop time."""
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is running that its client has gone."""
+        self.connections.discard(self)
+        cycle: Any = self.cycle  # as `scope`, None before the first request; uvicorn does not say so
+        if cycle is not None:
+            cycle.disconnected = not cycle.response_complete
+            cycle.message_event.set()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+        self.parser: Any = None  # which holds this connection
+
+    @property
+    def default_headers(self) -> RawHeaders:
+        """Headers that every answer has."""
+        return self.server_state.default_headers
+
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
         self._unused_bytes += len(data)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except HttpParserUpgrade:
+            if self._upgrades:
+                self.handle_websocket_upgrade()
         if self._unused_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._cut_off()
+
+    def on_headers_complete(self) -> None:
+        """Begin a request, or let it wait for its turn."""
+        parser, scope = self.parser, self.scope
+        version = parser.get_http_version()
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        self._upgrades = parser.should_upgrade() and self._should_upgrade()
+        if self._upgrades:
+            return
+        if self.url.startswith(b"/") and b"#" not in self.url:  # as nearly always
+            raw_path, _, query = self.url.partition(b"?")
+        else:
+            parsed = parse_url(self.url)
+            raw_path, query = parsed.path or b"", parsed.query or b""
+        path = raw_path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+        before: Any = self.cycle
+        cycle: Any = Cycle(
+            self,
+            scope,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            expects_continue=self.expect_100_continue,
+        )
+        self.cycle = cycle
+        if before is None or before.response_complete:
+            self._begin(cycle)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft(cycle)
+
+    def _begin(self, cycle: Cycle) -> None:
+        app: Any = self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        cycle.task = task = self.loop.create_task(cycle.run(app))
+        self.tasks.add(task)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._unused_bytes = 0
         self._body_bytes += len(body)
-        super().on_body(body)
+        cycle: Any = self.cycle
+        if not (self._upgrades or cycle.response_complete):
+            cycle.feed(body)
 
     def on_message_complete(self) -> None:
         """End the request; the next head may follow."""
         self._unused_bytes = 0
-        super().on_message_complete()
+        cycle: Any = self.cycle
+        if not (self._upgrades or cycle.response_complete):
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def look(self, now: float, patience: Patience) -> None:
         """End the connection when its client has kept the server waiting for too long.
@@ -96,7 +165,7 @@ class Http(HttpToolsProtocol):
 
     def _waiting(self) -> tuple[str | None, object, int]:
         """What the server waits for, for the sake of which request, and a number that changes with any progress."""
-        cycle: Any = self.cycle  # as `scope`, None before the first request; uvicorn does not say so
+        cycle: Any = self.cycle
         scope: Any = self.scope
         if self.transport.is_closing():
             return "stall", scope, self.transport.get_write_buffer_size()
@@ -124,15 +193,7 @@ class Http(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        # uvicorn names the classes it makes, and offers no other place to exchange them.
-        cycle.__class__ = Cycle
-        message_event: Any = Signal(on=cycle.message_event.is_set())
-        cycle.message_event = message_event
-        super()._start_asgi_task(cycle, app)
+            self._begin(self.pipeline.pop())
 
     def _cut_off(self) -> None:
         if not getattr(

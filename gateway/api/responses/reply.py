@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Awaitable
 
 import msgspec
 from starlette.types import Receive, Send
@@ -10,6 +12,7 @@ from starlette.types import Receive, Send
 from gateway.api.reply import HttpReply
 from gateway.api.responses.events import TERMINAL, Corrections, events_in, id_and_status
 from gateway.api.responses.keeper import Keeper
+from gateway.push import Later
 from gateway.store.responses import StoredResponse, added, is_storable
 from gateway.types import Answer
 from gateway.wire import Wire
@@ -43,13 +46,20 @@ class KeepingReply(HttpReply):
         await self._keep(answer.body)
         await super().whole(answer)
 
-    async def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> Awaitable[None]:
         """Store the response that the last event holds, then send the event; all others just pass."""
         if self._corrections:
             if b'"response"' in data:
-                data = await self._corrected(data)
+                return Later(functools.partial(self._write_corrected, data))
         elif b'"response.completed"' in data or b'"response.incomplete"' in data:
-            await self._corrected(data)
+            return Later(functools.partial(self._write_kept, data))
+        return super().write(data)
+
+    async def _write_corrected(self, data: bytes) -> None:
+        await super().write(await self._corrected(data))
+
+    async def _write_kept(self, data: bytes) -> None:
+        await self._corrected(data)
         await super().write(data)
 
     async def _corrected(self, data: bytes) -> bytes:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 import pytest
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.cli.cycle import Cycle
 from gateway.cli.flow import Flow, Signal
 from gateway.push import DONE
+from gateway.types import RawHeaders
 
 START: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": [(b"x-a", b"1")]}
 
@@ -30,23 +29,21 @@ class Wire:
         self.closed = True
 
 
+class Connection:
+    """The connection, as far as an answer needs it."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.transport: Any = wire
+        self.flow = Flow(self.transport)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.default_headers: RawHeaders = []
+
+    def on_response_complete(self) -> None:
+        pass
+
+
 def cycle(wire: Wire, method: str = "POST", *, keep_alive: bool = True) -> Cycle:
-    log = logging.getLogger("uvicorn.error")
-    made: Any = RequestResponseCycle(
-        scope={"method": method},  # pyright: ignore[reportArgumentType] - as much as is used
-        transport=wire,  # pyright: ignore[reportArgumentType]
-        flow=Flow(wire),  # pyright: ignore[reportArgumentType]
-        logger=log,
-        access_logger=log,
-        access_log=False,
-        default_headers=[],
-        message_event=asyncio.Event(),
-        expect_100_continue=False,
-        keep_alive=keep_alive,
-        on_response=lambda: None,
-    )
-    made.__class__ = Cycle
-    return made
+    return Cycle(Connection(wire), {"method": method}, keep_alive=keep_alive, expects_continue=False)
 
 
 def body(data: bytes, *, more: bool = True) -> dict[str, Any]:
@@ -56,25 +53,55 @@ def body(data: bytes, *, more: bool = True) -> dict[str, Any]:
 async def test_a_chunk_is_on_its_way_when_send_returns() -> None:
     wire = Wire()
     answer = cycle(wire)
-    assert answer.send(START) is DONE
+    assert answer(START) is DONE
     assert wire.written == [], "the head waits for the first piece"
-    assert answer.send(body(b"a" * 17)) is DONE
+    assert answer(body(b"a" * 17)) is DONE
     assert wire.written[0] == (
         b"HTTP/1.1 200 OK\r\nx-a: 1\r\ntransfer-encoding: chunked\r\n\r\n11\r\n" + b"a" * 17 + b"\r\n"
     )
-    await answer.send(body(b"b"))
-    await answer.send(body(b"", more=False))
+    await answer(body(b"b"))
+    await answer(body(b"", more=False))
     assert wire.written[1:] == [b"1\r\nb\r\n", b"0\r\n\r\n"]
     assert answer.response_complete
+
+
+async def test_a_piece_goes_out_as_its_message_would() -> None:
+    wire = Wire()
+    answer = cycle(wire)
+    await answer(START)
+    assert answer.piece(b"a") is DONE
+    assert wire.written[0].endswith(b"\r\n\r\n1\r\na\r\n"), "the head waited for it"
+    assert answer.piece(b"b" * 17) is DONE
+    assert wire.written[1:] == [b"11\r\n" + b"b" * 17 + b"\r\n"]
+    answer.flow.pause_writing()
+    waiting = asyncio.ensure_future(answer.piece(b"c"))
+    await asyncio.sleep(0)
+    assert len(wire.written) == 2
+    answer.flow.resume_writing()
+    await waiting
+    assert wire.written[2:] == [b"1\r\nc\r\n"]
+    answer.disconnected = True
+    assert answer.piece(b"d") is DONE
+    assert len(wire.written) == 3
+
+
+async def test_a_piece_of_an_answer_of_known_length_counts() -> None:
+    wire = Wire()
+    answer = cycle(wire)
+    await answer({**START, "headers": [(b"content-length", b"2")]})
+    await answer.piece(b"ab")
+    with pytest.raises(RuntimeError, match="longer"):
+        answer.piece(b"c")
+    assert wire.written == [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab"]
 
 
 async def test_while_the_client_does_not_read_a_chunk_waits() -> None:
     wire = Wire()
     answer = cycle(wire)
-    await answer.send(START)
-    await answer.send(body(b"a"))
+    await answer(START)
+    await answer(body(b"a"))
     answer.flow.pause_writing()
-    sending = answer.send(body(b"b"))
+    sending = answer(body(b"b"))
     assert sending is not DONE
     assert len(wire.written) == 1
     waiting = asyncio.ensure_future(sending)
@@ -88,22 +115,22 @@ async def test_while_the_client_does_not_read_a_chunk_waits() -> None:
 async def test_nothing_is_written_to_a_client_that_has_gone() -> None:
     wire = Wire()
     answer = cycle(wire)
-    await answer.send(START)
+    await answer(START)
     answer.flow.pause_writing()
-    waiting = asyncio.ensure_future(answer.send(body(b"a")))
+    waiting = asyncio.ensure_future(answer(body(b"a")))
     await asyncio.sleep(0)
     answer.disconnected = True
     answer.flow.resume_writing()
     await waiting
-    assert answer.send(body(b"b")) is DONE
+    assert answer(body(b"b")) is DONE
     assert wire.written == []
 
 
 async def test_a_head_request_gets_no_body() -> None:
     wire = Wire()
     answer = cycle(wire, "HEAD", keep_alive=False)
-    await answer.send({**START, "headers": [(b"content-length", b"5")]})
-    await answer.send(body(b"12345", more=False))
+    await answer({**START, "headers": [(b"content-length", b"5")]})
+    await answer(body(b"12345", more=False))
     assert wire.written == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\n"]
     assert wire.closed
 
@@ -122,9 +149,9 @@ async def test_a_head_request_gets_no_body() -> None:
 async def test_what_is_no_answer_is_refused(messages: list[dict[str, Any]], problem: str) -> None:
     answer = cycle(Wire())
     for message in messages[:-1]:
-        await answer.send(message)
+        await answer(message)
     with pytest.raises(RuntimeError, match=problem):
-        await answer.send(messages[-1])
+        await answer(messages[-1])
 
 
 async def test_a_signal_lets_all_go_on_who_wait_and_those_who_come_later() -> None:
