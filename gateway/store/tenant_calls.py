@@ -165,9 +165,9 @@ async def sum_tenant_calls(
     sums = (
         func.count().label("calls"),
         func.count().filter(c.status == "success").label("succeeded"),
-        func.sum(c.prompt_tokens).label("prompt_tokens"),
-        func.sum(c.completion_tokens).label("completion_tokens"),
-        func.sum(func.coalesce(c.charge, c.cost)).label("charge"),
+        cast(func.sum(c.prompt_tokens), BigInteger).label("prompt_tokens"),
+        cast(func.sum(c.completion_tokens), BigInteger).label("completion_tokens"),
+        cast(func.sum(func.coalesce(c.charge, c.cost)), BigInteger).label("charge"),
         func.sum(c.ended_at - c.received_at).label("seconds"),
         func.sum(c.first_byte_at - c.received_at).label("first_byte"),
         func.max(c.received_at).label("last"),

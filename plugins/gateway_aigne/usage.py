@@ -155,9 +155,9 @@ class Usage:
             {
                 "model": row.model,
                 "date": datetime.fromtimestamp(row.at, UTC).date().isoformat(),
-                "usedCredits": text(int(row.charge or 0)),
-                "promptTokens": int(row.prompt_tokens or 0),
-                "completionTokens": int(row.completion_tokens or 0),
+                "usedCredits": text(row.charge or 0),
+                "promptTokens": row.prompt_tokens or 0,
+                "completionTokens": row.completion_tokens or 0,
             }
             for row in sorted(rows, key=lambda row: (row.at, row.model))
         ]
@@ -205,11 +205,11 @@ def _moment(row: Row[Any]) -> dict[str, Any]:
 
 
 def _tokens(row: Row[Any]) -> int:
-    return int(row.prompt_tokens or 0) + int(row.completion_tokens or 0)
+    return (row.prompt_tokens or 0) + (row.completion_tokens or 0)
 
 
 def _credits(row: Row[Any]) -> float:
-    return int(row.charge or 0) / NANO
+    return (row.charge or 0) / NANO
 
 
 def _average(seconds: float | None, calls: int) -> float:

@@ -83,6 +83,7 @@ async def test_calls_are_added_up(database: Database) -> None:
     (total,) = await sum_tenant_calls(database, "acme", CallFilter(), by=())
     assert (total.calls, total.succeeded, total.charge, total.prompt_tokens) == (2, 1, 6, 14)
     assert (total.completion_tokens, total.last) == (None, NOON + 3)
+    assert {type(total.charge), type(total.prompt_tokens)} == {int}, "whole numbers, on either database"
     assert total.seconds == pytest.approx(4 + 2)
     hour = int(NOON) - int(NOON) % 3600
     rows = await sum_tenant_calls(database, "acme", CallFilter(), by=("model", "at"), step=3600, ahead=1800)

@@ -14,15 +14,22 @@ from gateway import Gateway
 from gateway.store.tables import model_calls
 from gateway_aigne import Aigne
 
+from ... import scratch
 from .conftest import Hub
 
 
+@pytest.fixture(scope="module", params=scratch.KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    with scratch.database(request.param, tmp_path_factory.mktemp("paid")) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
-def paid(tmp_path_factory: pytest.TempPathFactory) -> Generator[Hub]:
+def paid(database_url: str) -> Generator[Hub]:
     """A gateway where each user has an account, with a welcome of five credits."""
     config: dict[str, Any] = {
         "gateway": {
-            "database": f"sqlite:///{tmp_path_factory.mktemp('paid') / 'gateway.db'}",
+            "database": database_url,
             "failures_per_minute": 0,
             "identity": {"sign_up": "open", "sign_up_tenant": "acme"},
             "prices": {"unknown": "fallback", "fallback_input": 1000, "fallback_output": 1000},
@@ -45,10 +52,19 @@ def chat(hub: Hub, who: Any, words: str = "hello there", model: str = "mock/echo
     assert answer.status_code == 200, answer.text
 
 
+def settled(hub: Hub, who: Any) -> list[dict[str, Any]]:
+    """All calls of somebody, once they are settled: that may come a moment after the answer."""
+    ends = time.monotonic() + 20
+    while True:
+        calls = hub.get("/api/user/model-calls", who).json()["list"]
+        if all(call["status"] != "processing" for call in calls):
+            return calls
+        assert time.monotonic() < ends, "calls are settled"
+
+
 def spent(hub: Hub, who: Any) -> float:
     """What all calls of somebody were charged."""
-    calls = hub.get("/api/user/model-calls", who).json()["list"]
-    return sum(float(call["credits"]) for call in calls)
+    return sum(float(call["credits"]) for call in settled(hub, who))
 
 
 def test_a_newcomer_has_the_welcome_and_a_place_to_pay(paid: Hub) -> None:
@@ -130,7 +146,7 @@ def test_usage_is_told_by_model_and_key_and_day(paid: Hub) -> None:
 def test_days_are_those_of_the_client(paid: Hub) -> None:
     eve = paid.person("eve")
     chat(paid, eve.bearer)
-    (call,) = paid.get("/api/user/model-calls", eve.bearer).json()["list"]
+    (call,) = settled(paid, eve.bearer)
     noon = (int(time.time()) // 86_400 - 1) * 86_400 + 12 * 3600 + 1800
 
     async def move() -> None:
@@ -151,6 +167,7 @@ def test_days_are_those_of_the_client(paid: Hub) -> None:
 def test_other_peoples_usage_takes_a_permission(paid: Hub) -> None:
     finn, gwen = paid.person("finn"), paid.person("gwen")
     chat(paid, finn.bearer)
+    settled(paid, finn.bearer)
     reader = paid.key(scopes=("calls.make", "calls.read"))
     paths = ("/api/usage/projects?allUsers=true", "/api/usage/trends", "/api/user/admin/user-stats")
     for path in paths:
@@ -179,6 +196,7 @@ def test_without_credits_there_is_usage_and_no_balance(hub: Hub) -> None:
         "input": {"messages": [{"role": "user", "content": "hi"}], "modelOptions": {"model": "mock/echo"}}
     }
     assert hub.post("/api/v2/chat", body, key).status_code == 200
+    settled(hub, key)
     quota = hub.get("/api/usage/quota", key).json()
     assert (quota["total"], quota["remaining"], quota["currency"]) == (0, 0, None)
     assert hub.get("/api/user/credit/balance", key).json()["balance"] == "0"
@@ -202,6 +220,7 @@ def test_a_component_learns_what_it_has_used(hub: Hub) -> None:
     robot = hub.service("robots")
     body = {"model": "mock/echo", "messages": [{"role": "user", "content": "hi"}]}
     assert hub.post("/api/v1/chat/completions", body, robot).status_code == 200
+    settled(hub, robot)
     (used,) = hub.get("/api/app/usage", robot).json()["list"]
     assert (used["model"], used["promptTokens"] > 0, len(used["date"])) == ("echo", True, 10)
     assert hub.get("/api/app/usage", hub.key()).status_code == 403
