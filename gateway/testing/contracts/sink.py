@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from gateway.billing import TakesNotices
 from gateway.protocols import Sink
 from gateway.testing.contracts.plugin import PluginContract
 from gateway.testing.contracts.running import in_event_loop
@@ -57,6 +58,36 @@ RECORD: Mapping[str, Any] = {
     "duration_ms": 200,
 }
 """A record as sinks get them."""
+
+_TOLD: Mapping[str, Mapping[str, Any]] = {
+    "adjustment": {
+        "call": RECORD["id"],
+        "number": 1,
+        "key": None,
+        "model": "fake/good",
+        "received_at": "2026-01-01T00:00:00.000Z",
+        "cost_nano": 0,
+        "charge_nano": -1,
+        "price_version": "2",
+        "reason": "priced again",
+    },
+    "refund": {"call": RECORD["id"], "amount_nano": 2, "account": "default", "transaction": "x"},
+    "credit_note": {"number": "C-1", "invoice": "inv_1", "total": -100, "currency": "USD"},
+    "balance": {"level": "low", "balance_nano": 5, "available_nano": 4},
+    "budget": {"budget": "bud_1", "threshold_percent": 80, "spent_nano": 8, "amount_nano": 10},
+}
+NOTICES: Sequence[Mapping[str, Any]] = [
+    {
+        "id": f"evt_{number:032x}",
+        "kind": kind,
+        "tenant": "default",
+        "user": None,
+        "time": "2026-01-01T00:00:00.300Z",
+        "data": data,
+    }
+    for number, (kind, data) in enumerate(_TOLD.items())
+]
+"""A notice of each kind as sinks get them."""
 
 
 class SinkContract(PluginContract):
@@ -104,6 +135,21 @@ class SinkContract(PluginContract):
                 await sink.deliver([RECORD])
                 await sink.deliver([RECORD, second])
                 assert sorted(await self.arrived(sink, upstream)) == [RECORD["id"], second["id"]]
+
+    @in_event_loop
+    async def test_takes_notices_twice_and_keeps_each_once(self, tmp_path: Path) -> None:
+        async with FakeUpstream() as upstream:
+            self.arrange(upstream)
+            async with self.sink(tmp_path, upstream) as (sink, _):
+                if not isinstance(sink, TakesNotices):
+                    pytest.skip("it takes calls alone")
+                notices = copy.deepcopy(NOTICES)
+                await sink.deliver_notices(notices)
+                await sink.deliver_notices(notices)
+                assert notices == NOTICES, "notices belong to all sinks: do not change them"
+                arrived = list(await self.arrived(sink, upstream))
+                assert len(arrived) == len(set(arrived))
+                assert set(arrived) <= {notice["id"] for notice in notices}
 
     @in_event_loop
     async def test_is_fed_by_calls(self, tmp_path: Path) -> None:
