@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
@@ -84,5 +84,30 @@ class SubscriptionBook(Protocol):
 
         The same may be told again, and late: what is older than what was told before changes nothing. Raises
         `InvalidRequest` for a tenant or plan that there is not, and `Unavailable`.
+        """
+        ...
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """Something that was billed, or should have been, and is not what the ledger has."""
+
+    book: str
+    """Who billed: `invoices`, `stripe`."""
+    tenant: str
+    object: str
+    """What it is about: the number of an invoice, or an id."""
+    problem: str
+    calls: tuple[str, ...] = ()
+    """Ids of the calls that most likely are the reason."""
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """Compares what a plugin has billed with the ledger: `register_comparisons`."""
+
+    async def compare(self, since: float, until: float) -> Sequence[Finding]:
+        """Every difference in what was billed for the time from `since` until before `until` (Unix seconds).
+
+        Writes nothing. Raises `GatewayError` where the other side cannot be asked.
         """
         ...

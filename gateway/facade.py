@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gateway.billing import Adjusts, OnSettled
+from gateway.doors import Compares
 from gateway.errors import PluginError
 from gateway.hookspecs import Hooks
 from gateway.plugin import Plugin
@@ -89,6 +90,9 @@ class Facade:
 
     def adjusters(self) -> tuple[Adjusts, ...]:
         return _values(self._ask("register_adjusters", Adjusts))
+
+    def comparisons(self) -> tuple[Compares, ...]:
+        return _values(self._ask("register_comparisons", Compares))
 
     def sinks(self) -> tuple[Sink, ...]:
         found = list(self._ask("register_sinks", Sink))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from gateway.billing import Adjusts, OnSettled
+    from gateway.doors import Compares
     from gateway.protocols import (
         AdminEndpoint,
         AroundAttempt,
@@ -72,6 +73,11 @@ class Hooks:
     @hookspec
     def register_adjusters(self) -> Sequence[Adjusts]:
         """Books of what calls were charged, which follow when calls are priced again. Since 0.1."""
+        return ()
+
+    @hookspec
+    def register_comparisons(self) -> Sequence[Compares]:
+        """Comparisons of what was billed with the ledger, for `gateway reconcile --billed`. Since 0.1."""
         return ()
 
     @hookspec

@@ -55,12 +55,14 @@ def _pairs(_ctx: click.Context, parameter: click.Parameter, values: tuple[str, .
 @click.command()
 @click.argument(
     "files",
-    metavar="FILE...",
+    metavar="[FILE]...",
     nargs=-1,
-    required=True,
     type=click.Path(path_type=Path),
 )
-@click.option("--provider", required=True, help="The provider's name in plugins.toml.")
+@click.option("--provider", help="The provider's name in plugins.toml; needed with FILEs.")
+@click.option(
+    "--billed", is_flag=True, help="In place of FILEs: compare what was billed, as invoices, with the ledger."
+)
 @click.option(
     "--format",
     type=click.Choice(["openai", "anthropic", "csv"]),
@@ -103,12 +105,21 @@ def _pairs(_ctx: click.Context, parameter: click.Parameter, values: tuple[str, .
 )
 @json_option
 @click.pass_context
-def reconcile(ctx: click.Context, files: tuple[Path, ...], as_json: bool, **options: Any) -> None:
-    """Compare the ledger with a provider's usage exports, and tell every difference with its calls.
+def reconcile(
+    ctx: click.Context, files: tuple[Path, ...], billed: bool, as_json: bool, **options: Any
+) -> None:
+    """Compare the ledger with a provider's usage exports, or with what was billed; tell every difference with its calls.
 
     FILEs are pages of OpenAI's usage or costs, of Anthropic's usage or cost report, or CSV. Ends with 1 when a difference
     is beyond the tolerance. With --json one difference per line; costs are then in 10⁻⁹ of the currency.
     """
+    if billed == bool(files) or (files and not options["provider"]):
+        raise click.UsageError("Give --provider and FILEs, or --billed.")
+    if billed:
+        from gateway.cli.reconcile_billed import reconcile_billed
+
+        reconcile_billed(ctx, options["since"], options["until"], as_json=as_json)
+        return
     from gateway.reconcile import Question, Tolerance, read
     from gateway.reconcile import reconcile as compare
 

@@ -12,6 +12,7 @@ from gateway_invoices.config import InvoicesConfig
 if TYPE_CHECKING:
     import click
 
+    from gateway.doors import Compares
     from gateway.plugin import Context
     from gateway_invoices.monthly import Monthly
 
@@ -46,6 +47,12 @@ class Invoices(Plugin[InvoicesConfig]):
     async def shutdown(self) -> None:
         if self._monthly is not None:
             await self._monthly.stop()
+
+    @hookimpl
+    def register_comparisons(self) -> Sequence[Compares]:
+        from gateway_invoices.comparing import Comparison  # noqa: PLC0415 - a running gateway needs none of it
+
+        return (Comparison(self.book),)
 
     @hookimpl
     def register_migrations(self) -> Sequence[Path]:

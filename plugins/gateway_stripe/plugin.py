@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import click
     from starlette.routing import BaseRoute
 
+    from gateway.doors import Compares
     from gateway.plugin import Context
     from gateway.protocols import Sink
 
@@ -57,6 +58,12 @@ class StripeBilling(Plugin[StripeConfig]):
     @hookimpl
     def register_sinks(self) -> Sequence[Sink]:
         return () if self._office.metering is None else (self._office.metering,)
+
+    @hookimpl
+    def register_comparisons(self) -> Sequence[Compares]:
+        from gateway_stripe.comparing import Comparison  # noqa: PLC0415 - a running gateway needs none of it
+
+        return (Comparison(self._office),)
 
     @hookimpl
     def register_migrations(self) -> Sequence[Path]:

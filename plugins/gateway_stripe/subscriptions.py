@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from gateway_stripe.config import StripeConfig
     from gateway_stripe.leading import Leading
 
-_NEW_PERIODS = frozenset({"subscription_create", "subscription_cycle"})
+NEW_PERIODS = frozenset({"subscription_create", "subscription_cycle"})
+"""Why Stripe makes an invoice for a new period, and not for a change within one."""
 
 
 class Subscription(Struct, frozen=True, kw_only=True):
@@ -139,11 +140,11 @@ class Subscriptions:
         if subscription is None:
             return False
         whose = await self.refresh(subscription)
-        if invoice.status != "paid" or invoice.billing_reason not in _NEW_PERIODS:
+        if invoice.status != "paid" or invoice.billing_reason not in NEW_PERIODS:
             return False
         if id_of(invoice.customer) != whose.customer:
             raise Refused("it is another customer's")
-        prices = {_price_of(line) for line in invoice.lines.data}
+        prices = {price_of(line) for line in invoice.lines.data}
         plans = [name for price, name in self._plans.items() if price in prices]
         nano = sum(nano_of(self._config.plans[name].credits) for name in plans)
         if not nano or not invoice.amount_paid:  # a period on trial costs nothing and brings nothing
@@ -225,7 +226,8 @@ def _payment_of(invoice: stripe.Invoice) -> str | None:
     return next((id_of(each.payment.payment_intent) for each in payments if each.status == "paid"), None)
 
 
-def _price_of(line: stripe.InvoiceLineItem) -> str | None:
+def price_of(line: stripe.InvoiceLineItem) -> str | None:
+    """The id of the price of an invoice's line."""
     pricing = line.pricing
     details = pricing.price_details if pricing is not None else None
     return None if details is None else id_of(details.price)

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 
 from gateway import Plugin, hookimpl
 from gateway.config import Config
+from gateway.doors import Finding
 from gateway.errors import PluginError
 from gateway.facade import HOOKS
 from gateway.plugin import Context
@@ -52,6 +53,12 @@ class SampleAroundAttempt:
 class SampleOnFinished:
     def finished(self, call: Any, outcome: Any) -> None:
         raise NotImplementedError
+
+
+class SampleComparison:
+    async def compare(self, since: float, until: float) -> Sequence[Finding]:
+        del since, until
+        return ()
 
 
 class SampleBook:
@@ -195,6 +202,12 @@ def test_hook_register_billing() -> None:
 def test_hook_register_adjusters() -> None:
     book = SampleBook()
     assert fire("register_adjusters", [book]) == (book,)
+
+
+def test_hook_register_comparisons() -> None:
+    comparison = SampleComparison()
+    assert fire("register_comparisons", [comparison]) == (comparison,)
+    assert problem("register_comparisons", [object()]).startswith("service.a: must return a list of Compares")
 
 
 def test_hook_register_sinks() -> None:

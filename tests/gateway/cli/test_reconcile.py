@@ -82,3 +82,23 @@ def test_no_difference_is_said_so() -> None:
 def test_what_is_wrong_is_said(arguments: list[str], code: int, problem: str) -> None:
     result = run(*arguments, str(EXPORTS / "openai_costs.json"))
     assert (result.exit_code, problem in result.output) == (code, True), result.output
+
+
+def test_what_was_billed_is_compared_by_the_plugins_that_bill() -> None:
+    def billed() -> Result:
+        return CliRunner().invoke(main, ["reconcile", "--billed"])
+
+    assert "[billing.invoices] and [billing.stripe] do" in billed().output
+    with Path("plugins.toml").open("a") as file:
+        file.write(
+            '[billing.invoices.entities.main]\nname = "Example"\naddress = ["Road 1"]\ncountry = "DE"\n'
+        )
+    result = billed()
+    assert (result.exit_code, result.output) == (0, "What was billed is what the ledger has.\n")
+
+
+def test_files_or_what_was_billed_but_not_both() -> None:
+    for arguments in ([], ["--billed", "x.json"], ["x.json"]):
+        result = CliRunner().invoke(main, ["reconcile", *arguments])
+        assert result.exit_code == 2
+        assert "Give --provider and FILEs, or --billed" in result.output
