@@ -35,14 +35,7 @@ class Nonces:
         self._waiting[nonce] = until, done
         if self._task is None:
             self._task = asyncio.create_task(self._write(), name="component: spend nonces")
-        try:
-            fresh = await asyncio.wait_for(done, _PATIENCE)
-        except TimeoutError:
-            fresh = None
-        if fresh is None:
-            problem = "The gateway cannot check this signature now, because its database does not answer."
-            raise Unavailable(problem, headers=[(b"retry-after", b"1")])
-        if not fresh:
+        if not await done:
             raise _replayed()
 
     async def stop(self) -> None:
@@ -56,9 +49,18 @@ class Nonces:
             while self._waiting:
                 batch, self._waiting = self._waiting, {}
                 try:
-                    fresh = await self._tickets.spend_all(
-                        {nonce: until for nonce, (until, _) in batch.items()}
+                    async with asyncio.timeout(
+                        _PATIENCE
+                    ):  # once for all: a timer for each costs more than the nonce
+                        fresh = await self._tickets.spend_all(
+                            {nonce: until for nonce, (until, _) in batch.items()}
+                        )
+                except TimeoutError:
+                    problem = (
+                        "The gateway cannot check this signature now, because its database does not answer."
                     )
+                    _answer_all(batch, Unavailable(problem, headers=[(b"retry-after", b"1")]))
+                    continue
                 except Exception as error:  # noqa: BLE001 - told to everybody who waits, who then refuses
                     _answer_all(batch, error)
                     continue

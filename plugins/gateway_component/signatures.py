@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.protocols import Incoming
 
 _ALWAYS: Final = frozenset({"@method", "@authority", "@path"})
+_ONCE: Final = frozenset({"host", "signature-input", "signature", "content-digest"})
 _DIGESTS: Final = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 _LONGEST_NONCE: Final = 200
 _SHORTEST_NONCE: Final = 8
@@ -77,7 +79,7 @@ async def _verify(
         raise _refused(f"the header 'signature' has no member '{label}'")
     given = inputs[label]
     nonce, until = _check_parameters(given, rules)
-    authority = headers.get("host", "").lower()
+    authority = headers.get("host", "").strip(" \t").lower()
     if not rules.is_ours(authority):
         raise _refused(
             f"'{authority}' is not this gateway's address: its public_url or `authorities` must say so"
@@ -89,7 +91,8 @@ async def _verify(
     if key is None:
         raise _refused("its key is not that of a registered component")
     try:
-        values = {**headers, **derived_parts(incoming.method, authority, incoming.target)}
+        values = derived_parts(incoming.method, authority, incoming.target)
+        values |= {name: headers[name].strip(" \t") for name in given.covered if name not in DERIVED}
         key.verify(signature, signature_base(given.covered, values, given.text))
     except (InvalidSignature, UnicodeError) as error:
         raise _refused("it does not fit this request and this key") from error
@@ -100,17 +103,14 @@ async def _verify(
 
 def _single_headers(incoming: Incoming) -> dict[str, str]:
     """Headers by name, those sent more than once left out: whoever covers one of them is refused."""
-    found: dict[str, str] = {}
-    again: set[str] = set()
-    for name, value in incoming.header_list:
-        text = name.decode("latin-1")
-        if text in found:
-            again.add(text)
-        found[text] = value.decode("latin-1").strip(" \t")
-    for text in again:
-        if text in {"host", "signature-input", "signature", "content-digest"}:
-            raise _refused(f"the header '{text}' is there twice")
-        del found[text]
+    given = incoming.header_list
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in given}
+    if len(found) < len(given):
+        counts = Counter(name.decode("latin-1") for name, _ in given)
+        for text in (name for name, count in counts.items() if count > 1):
+            if text in _ONCE:
+                raise _refused(f"the header '{text}' is there twice")
+            del found[text]
     return found
 
 
