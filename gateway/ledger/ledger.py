@@ -18,11 +18,11 @@ from gateway.ledger.rows import (
     OPEN,
     RECORD,
     SEND,
-    SETTLE,
     bounded,
     bucket_values,
     call_values,
     outcome_values,
+    settlement,
 )
 from gateway.ledger.worker import Worker
 from gateway.protocols import Billing, OnFinished, Sink
@@ -186,8 +186,8 @@ class Ledger:
 
     def _settle_opened(self, call: Call, outcome: Outcome) -> Write:
         usage, cost = bounded(outcome.usage, outcome.cost)
-        values = (*outcome_values(outcome, usage, cost), call.id)
-        return Write(SETTLE, values, self._consequences(call, outcome, usage, cost))
+        then = self._consequences(call, outcome, usage, cost)
+        return settlement(call.id, outcome, usage, cost, then)
 
     def _record(self, call: Call, outcome: Outcome) -> Write:
         usage, cost = bounded(outcome.usage, outcome.cost)

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, MetaData, String, Table, bindparam, s
 
 from gateway.errors import ConfigError, QuotaExceeded
 from gateway.ledger import Ledger
-from gateway.store import Database, Guard, Insert, Transition, Write
+from gateway.store import Add, Database, Guard, Insert, Transition, Write
 from gateway.store.calls import list_calls
 from gateway.types import Call, Outcome
 
@@ -31,27 +31,26 @@ OPEN_HOLD = Insert(holds, "id", "status")
 CLOSE_HOLD = Transition(holds, "status", leaves="held")
 
 
-def _take(amount: int) -> Guard:
-    return Guard(
-        update(accounts)
-        .where(accounts.c.id == bindparam("account"), accounts.c.balance >= amount)
-        .values(balance=accounts.c.balance - amount),
-        "account",
-        refusal=lambda: QuotaExceeded("No credits are left."),
-    )
-
-
-TAKE, GIVE_BACK = _take(1), _take(-1)
+TAKE = Guard(
+    update(accounts)
+    .where(accounts.c.id == bindparam("account"), accounts.c.balance >= bindparam("amount"))
+    .values(balance=accounts.c.balance - bindparam("amount")),
+    "account",
+    "amount",
+    refusal=lambda: QuotaExceeded("No credits are left."),
+    adds="amount",
+)
+GIVE_BACK = Add(accounts)
 
 
 class Prepaid:
     """A billing plugin: a call costs one credit, which a failed one gives back."""
 
     def on_open(self, call: Call) -> Sequence[Write]:
-        return [Write(TAKE, ("acme",)), Write(OPEN_HOLD, (call.id, "held"))]
+        return [Write(TAKE, ("acme", 1)), Write(OPEN_HOLD, (call.id, "held"))]
 
     def on_settle(self, call: Call, outcome: Outcome) -> Sequence[Write]:
-        then = () if outcome.status == "success" else (Write(GIVE_BACK, ("acme",)),)
+        then = () if outcome.status == "success" else (Write(GIVE_BACK, ("acme", 1)),)
         return [Write(CLOSE_HOLD, ("closed", call.id), then)]
 
 

@@ -212,6 +212,10 @@ async def test_a_forgotten_hold_is_let_go(book: Book, ledger: Ledger, database: 
             "out of balance",
         ),
         (insert(transactions).values(id="x", kind="grant", at=1.0), "transaction x has no entries"),
+        (
+            insert(entries).values(tenant="", owner="paid", at=1.0, transaction="y", amount=0),
+            "the entries of y belong to no transaction",
+        ),
         (update(balances).values(balance=balances.c.balance + 1), "account acme has a balance of"),
         (update(balances).values(held=1), "account acme holds"),
         (update(grants).values(remaining=3), "but grants have"),
