@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from gateway.config import environment
 from gateway.store import migrate
+from gateway.store.journal import Journal
 
 from . import scratch
 
@@ -48,6 +49,14 @@ def quick_tables() -> Iterator[None]:
 def by_revisions(monkeypatch: pytest.MonkeyPatch) -> None:
     """No short cut, where the way is what is tested."""
     monkeypatch.setattr(migrate, "_upgrade_branch", BY_REVISIONS)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let calls wait for the ledger as long as this machine takes, where only what comes of them is tested."""
+    defaults = Journal.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "patience", 60.0)
 
 
 def _tables(connection: Connection) -> list[Any]:

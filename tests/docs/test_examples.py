@@ -23,6 +23,7 @@ from starlette.testclient import TestClient
 from gateway import Gateway
 from gateway.cli import main
 from gateway.cli.server import Server
+from gateway.config import environment
 from gateway.facade import HOOKS
 from gateway.testing.pytest_plugin import ClientFactory
 
@@ -109,9 +110,10 @@ def test_the_plugin_and_its_tests_pass(tmp_path: Path) -> None:
     (tmp_path / "gateway_polite.py").write_text(plugin)
     (tmp_path / "test_polite.py").write_text(tests)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:asyncio"]  # no plugin but the gateway's own
+    options = ["-q", "-p", "no:cacheprovider", "-p", "gateway.testing.pytest_plugin", "-p", "anyio"]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    env = {**environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # no plugin but the gateway's own
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stdout
     assert re.search(r"\b\d\d passed", done.stdout), "the suite and the test beside it"
 

@@ -152,7 +152,7 @@ def test_a_revoked_key_stops_its_batch(deploy: Deploy) -> None:
     served = deploy(CONFIG.format(database="sqlite:///gateway.db", base_url="http://127.0.0.1:1/v1"))
     first, second = served.key(), served.key(name="second")
     with sdk_for(served, first["key"]) as sdk, sdk_for(served, second["key"]) as other:
-        batch = begin(sdk, file_of(300, model="mock/echo", text="x @delay=300"))
+        batch = begin(sdk, file_of(300, model="mock/echo", text="x @delay=1000"))
         until(lambda: completed(sdk, batch) >= 5)
         served.command("keys", "revoke", first["id"])
         found = ended(other, batch)

@@ -17,7 +17,7 @@ from .support.raw import chat_body, request
 from .support.tables import check_books, query
 from .support.upstream import USAGE, Exchange, Handler, Upstream, completion
 
-ROUNDS = 10
+ROUNDS = 20
 CLIENTS = 200
 
 CONFIG = """

@@ -22,7 +22,9 @@ from ..ports import free_port
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples" / "acme-gateway-echo"
 SECONDS = 30
-ENVIRONMENT = {"PATH": os.defpath, "PYTHONUTF8": "1"}
+ENVIRONMENT = {"PATH": os.defpath, "PYTHONUTF8": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+OPTIONS = ("-q", "-p", "gateway.testing.pytest_plugin", "-p", "anyio", "-p", "no:cacheprovider")
+"""Pytest with what the gateway brings and needs, and no other plugin that is installed here."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -125,12 +127,10 @@ async def test_both_wheels_work_together(home: Path, folder: Path) -> None:
 
 
 def test_its_own_tests_pass_where_it_is_installed(home: Path) -> None:
-    options = ("-q", "-o", "pythonpath=", "-p", "no:asyncio", "-p", "no:cacheprovider")
-    shown = python(home, home, "-m", "pytest", *options, ACME)
+    shown = python(home, home, "-m", "pytest", "-o", "pythonpath=", *OPTIONS, ACME)
     assert "passed" in shown
 
 
 def test_a_new_plugin_passes_its_tests_where_the_wheel_is_installed(home: Path, folder: Path) -> None:
     python(home, folder, "-m", "gateway", "new", "middleware", "beta")
-    options = ("-q", "-p", "no:asyncio", "-p", "no:cacheprovider")
-    assert "passed" in python(home, folder / "gateway-beta", "-m", "pytest", *options)
+    assert "passed" in python(home, folder / "gateway-beta", "-m", "pytest", *OPTIONS)

@@ -22,6 +22,7 @@ from gateway_budgets.rows import change_budget, delete_budget
 from .conftest import ACTOR, FixedPrices, Till, running
 
 
+@pytest.mark.usefixtures("patient")
 async def test_calls_at_once_never_exceed_a_hard_budget(till: Till) -> None:
     budget = await till.set(10)
     let_in, refusals = await till.open(200)
@@ -186,7 +187,7 @@ async def test_the_reservations_of_a_dead_worker_are_released(
         async with running(database, prices, make_call):
             pass
         assert await till.counted() == {budget.id: (2 * NANO, 0), other.id: (2 * NANO, 0)}
-        assert await till.plugin.watch.sweep() == 7
+        await till.plugin.watch.sweep()  # it may have done so by itself
         assert await till.reserved() == 0
 
 
