@@ -53,8 +53,9 @@ class EventSplitter:
 
 def payload(event: bytes) -> bytes:
     """Return the data of one event: its `data` lines joined by LF; b"" when it has none, as a comment."""
-    if event.startswith(b"data: ") and b"\n" not in event:
-        return event[6:]
+    start = event.find(b"\n") + 1 if event[:6] == b"event:" else 0
+    if event[start : start + 6] == b"data: " and event.find(b"\n", start) < 0:  # as usual
+        return event[start + 6 :]
     lines: list[bytes] = []
     for line in event.split(b"\n"):
         name, colon, value = line.partition(b":")
