@@ -316,8 +316,9 @@ class CreditBook(Protocol):
         reference: str,
         user: str | None = None,
         expires_at: float | None = None,
+        priority: int = 50,
     ) -> bool:
-        """Give credits; return False when that was done before. `user` is who gets them where accounts are of users.
+        """Give credits, spent by `priority` (0 first), to `user` where accounts are of users; False when that was done before.
 
         Raises `InvalidRequest` for an amount that is not positive, and for a reference of another tenant or amount.
         """
@@ -326,10 +327,7 @@ class CreditBook(Protocol):
     async def take_back(
         self, tenant: str, amount: int, *, grant: str, reference: str, user: str | None = None
     ) -> bool:
-        """Take back credits that `grant` (its reference) gave, as after a refund; return False when that was done before.
-
-        What is spent already leaves the account in debt: below zero, until it is paid for. Raises as `grant` does.
-        """
+        """Take back what `grant` (its reference) gave, into debt for what is spent; False when that was done. Raises as `grant`."""
         ...
 
 

@@ -5,7 +5,7 @@ All of it are writes that ride in the ledger's own transactions, so a call and i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import bindparam, select, update
@@ -69,8 +69,17 @@ class Holding:
     """
 
     def __init__(
-        self, *, per: Per, floor: int, largest_hold: int | None, unpriced_hold: int, lease: float
+        self,
+        *,
+        per: Per,
+        floor: int,
+        largest_hold: int | None,
+        unpriced_hold: int,
+        lease: float,
+        free: Collection[str] = (),
     ) -> None:
+        """`free` are the authenticators whose callers pay nothing here."""
+        self._free = frozenset(free)
         self._of_user = per == "user"
         self._floor = floor
         self._largest = LARGEST if largest_hold is None else largest_hold
@@ -95,6 +104,8 @@ class Holding:
 
     def on_open(self, call: Call) -> Sequence[Write]:
         """Hold the estimate, if the account has as much; a call that costs nothing needs nothing."""
+        if call.principal.authenticator in self._free:
+            return ()
         amount = self._estimate(call)
         self._held[call.id] = amount
         if not amount:
@@ -108,6 +119,8 @@ class Holding:
 
     def on_settle(self, call: Call, outcome: Outcome) -> Sequence[Write]:
         """Capture the charge, whatever was held, and release the hold."""
+        if call.principal.authenticator in self._free:
+            return ()
         account = self.account_of(call)
         tenant, owner = account
         held = self._held.pop(call.id, None)

@@ -38,6 +38,10 @@ class CreditsConfig(PluginConfig):
         default="tenant",
         description="Whose accounts they are. With `user`, calls of nobody in particular are paid by the tenant.",
     )
+    except_authenticators: tuple[str, ...] = Field(
+        default=(),
+        description="Names of the `[auth.NAME]` whose callers pay no credits, as components that have a subscription.",
+    )
     welcome: Decimal = Field(
         default=Decimal(0), ge=0, description="What each account begins with, as a promotional grant."
     )
@@ -120,6 +124,7 @@ class Credits(Plugin[CreditsConfig]):
             largest_hold=None if config.largest_hold is None else nano_of(config.largest_hold),
             unpriced_hold=nano_of(config.unpriced_hold),
             lease=config.hold_seconds,
+            free=config.except_authenticators,
         )
         self._gate = Gate(self._holding, self.book, opens=welcome is not None, payment_url=config.payment_url)
         self._keeper = Keeper(

@@ -75,9 +75,11 @@ class Held(NamedTuple):
 class Holding:
     """`gateway.protocols.Billing`: lets through calls of tenants with a subscription, and counts what they use."""
 
-    def __init__(self, plans: Plans, exempt: Collection[str]) -> None:
+    def __init__(self, plans: Plans, exempt: Collection[str], authenticators: Collection[str] = ()) -> None:
+        """`authenticators` are those whose callers need a subscription; all do where there are none."""
         self._plans = plans
         self._exempt = frozenset(exempt)
+        self._authenticators = frozenset(authenticators)
         self._held: dict[str, Held | None] = {}
         self.by_tenant: Mapping[str, Row] = {}
         self.prices: Prices
@@ -92,6 +94,8 @@ class Holding:
 
         Raises `QuotaExceeded` for a tenant without a subscription.
         """
+        if not self._asks(call):
+            return ()
         tenant = call.principal.tenant
         row = self.by_tenant.get(tenant)
         if row is None or not row.served:
@@ -126,9 +130,12 @@ class Holding:
             release = Write(RELEASE, (call.id, call.id, call.id))
             writes.append(Write(END, ("settled", call.id), (release,)))
         row = self.by_tenant.get(call.principal.tenant)
-        if charge and row is not None:
+        if charge and row is not None and self._asks(call):
             writes.append(Write(COUNT, (row.id, row.period_start, charge, 0)))
         return writes
+
+    def _asks(self, call: Call) -> bool:
+        return not self._authenticators or call.principal.authenticator in self._authenticators
 
     def finished(self, call: Call, outcome: Outcome) -> None:
         """Forget the hold of a call that was refused, and so is never settled."""

@@ -26,10 +26,12 @@ _AT_ONCE: Final = 500
 class Keeper:
     """Works every five seconds. Several workers may, for everything is done once whoever does it."""
 
-    def __init__(self, context: Context, plans: Plans, *, log: logging.Logger) -> None:
+    def __init__(self, context: Context, plans: Plans, *, priority: int | None, log: logging.Logger) -> None:
+        """`priority` is that of the credit that comes with plans; None where they bring none."""
         self._context = context
         self._database = context.database
         self._plans = plans
+        self._priority = priority
         self._log = log
         self._task: asyncio.Task[None] | None = None
 
@@ -63,8 +65,8 @@ class Keeper:
 
     async def _grant(self) -> None:
         """Give credit that ends with its period; its reference keeps it from being given twice."""
-        book = self._context.credits
-        if book is None:
+        book, priority = self._context.credits, self._priority
+        if book is None or priority is None:
             return
         query = select(charges).where(charges.c.granted == false(), charges.c.end > time.time())
         async with self._database.connect() as connection:
@@ -76,6 +78,7 @@ class Keeper:
                 kind="promotional",
                 reference=f"subscription:{row.id}",
                 expires_at=float(row.end),
+                priority=priority,
             )
             done = update(charges).where(charges.c.tenant == row.tenant, charges.c.id == row.id)
             async with self._database.begin() as connection:

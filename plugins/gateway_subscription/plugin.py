@@ -35,8 +35,10 @@ class Subscription(Plugin[SubscriptionConfig]):
 
         super().__init__(name, config, context)
         self.plans = Plans(config.plans)
-        self._holding = Holding(self.plans, config.exempt)
-        self.keeper = Keeper(context, self.plans, log=self.log)
+        self._holding = Holding(self.plans, config.exempt, config.authenticators)
+        self.keeper = Keeper(
+            context, self.plans, priority=None if config.authenticators else config.priority, log=self.log
+        )
         context.subscriptions = self
 
     async def startup(self) -> None:
