@@ -17,8 +17,9 @@ from gateway.wire.bedrock_converse import BedrockConverse
 from gateway.wire.bedrock_embeddings import BedrockEmbeddings
 from gateway.wire.bedrock_images import BedrockImages
 from gateway.wire.codec import EVERYTHING, Codec
-from gateway.wire.cohere_chat import CohereChatCodec
+from gateway.wire.cohere_chat import CohereChat, CohereChatCodec
 from gateway.wire.cohere_embed import CohereEmbedCodec
+from gateway.wire.cohere_embeddings import CohereEmbeddings
 from gateway.wire.cohere_rerank import CohereRerank, CohereRerankCodec
 from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, StreamReader, Wire, WireError
 from gateway.wire.exchange import Exchange, Same, Translated
@@ -76,6 +77,8 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             AigneChat(),
             AnthropicCountTokens(),
             AnthropicMessages(),
+            CohereChat(),
+            CohereEmbeddings(),
             CohereRerank(),
             GeminiCountTokens(),
             GeminiEmbed(),

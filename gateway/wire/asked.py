@@ -139,6 +139,7 @@ _DECODE: Final[Mapping[Dialect, Callable[[bytes], _Limited]]] = MappingProxyType
     {
         "aigne.chat": msgspec.json.Decoder(_Aigne).decode,
         "anthropic.messages": msgspec.json.Decoder(_Message).decode,
+        "cohere.chat": msgspec.json.Decoder(_Message).decode,
         "gemini.generate": msgspec.json.Decoder(_Gemini).decode,
         "openai.chat": msgspec.json.Decoder(_Chat).decode,
         "openai.completions": msgspec.json.Decoder(_Completion).decode,

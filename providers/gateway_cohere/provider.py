@@ -22,7 +22,12 @@ PATHS: Final[Mapping[str, str]] = {
 """Where each dialect's requests go, below the base URL."""
 
 
-_RERANK: Final = frozenset({"/v1/rerank", "/v2/rerank"})
+_BY_PATH: Final[Mapping[str, Dialect]] = {
+    "/v2/chat": "cohere.chat",
+    "/v2/embed": "cohere.embed",
+    "/v1/rerank": "cohere.rerank",
+    "/v2/rerank": "cohere.rerank",
+}
 
 
 class _OnlyV1(Struct):
@@ -58,10 +63,9 @@ class CohereProvider(Service):
         return await self.listed(self.credentials.any().prepared["list"])
 
     def dialect_of(self, method: str, path: str) -> tuple[Dialect, Given] | None:
-        """Rerank, in both versions of the API."""
-        if method == "POST" and path.rstrip("/") in _RERANK:
-            return "cohere.rerank", PLAIN
-        return None
+        """Chat, embeddings, and rerank in both versions of the API."""
+        dialect = _BY_PATH.get(path.rstrip("/")) if method == "POST" else None
+        return (dialect, PLAIN) if dialect else None
 
     async def check_credential(self, credential: Credential) -> bool:
         """Ask for the list of models."""

@@ -84,6 +84,14 @@ EXPLANATIONS: Sequence[Explanation] = (
         "This client demands one tool call at a time, and the provider cannot be told so. With "
         '`drop_params = ["parallel_tool_calls", …]` there may be several.',
     ),
+    Explanation(
+        "cohere",
+        "(?!cohere$).*",
+        ".*",
+        "is not metered, so it is refused unless it is declared|whose own paths could be used",
+        "This client speaks Cohere's own dialect, at `/provider/cohere`, which goes to Cohere only. Cohere's models are at all "
+        "other clients' disposal, too.",
+    ),
 )
 
 

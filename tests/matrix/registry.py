@@ -30,6 +30,7 @@ CLIENTS: Sequence[Client] = (
     Client("openai_responses", "OpenAI, Python, responses"),
     Client("anthropic", "Anthropic, Python"),
     Client("google_genai", "Google Gen AI, Python"),
+    Client("cohere", "Cohere, Python, at /provider/cohere", "cohere"),
     Client("langchain_openai", "LangChain for OpenAI", "langchain"),
     Client("langchain_anthropic", "LangChain for Anthropic", "langchain"),
     Client("langchain_google", "LangChain for Google", "langchain"),

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from gateway.wire.cohere_chat.codec import CohereChatCodec
+from gateway.wire.cohere_chat.wire import CohereChat
 
-__all__ = ["CohereChatCodec"]
+__all__ = ["CohereChat", "CohereChatCodec"]

@@ -1,0 +1,158 @@
+"""Cohere's chat as it passes through, from Cohere's own clients. https://docs.cohere.com/v2/docs/streaming."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.types import Call, Capability, Dialect, Usage
+from gateway.wire import sse
+from gateway.wire.body import UNREADABLE, read_answer, read_request
+from gateway.wire.cohere_chat import shapes
+from gateway.wire.cohere_chat.messages import DIALECT
+from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
+from gateway.wire.estimate import estimated_tokens, text_length
+
+
+class _Request(Struct):
+    model: str
+    messages: list[Raw]
+    stream: bool | None = None
+
+
+class _Answer(Struct):
+    usage: shapes.Counted | None = None
+
+
+class _Delta(Struct):
+    finish_reason: str | None = None
+    usage: shapes.Counted | None = None
+    error: str | None = None
+
+
+class _Event(Struct):
+    type: str = ""
+    delta: Raw = Raw(b"")
+
+
+_decode_request: Final = msgspec.json.Decoder(_Request).decode
+_decode_answer: Final = msgspec.json.Decoder(_Answer).decode
+_decode_event: Final = msgspec.json.Decoder(_Event).decode
+_decode_delta: Final = msgspec.json.Decoder(_Delta).decode
+_decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+class CohereChat:
+    """Chats, whole and streamed; usage is in the last event, and always shown."""
+
+    name: Dialect = DIALECT
+    capability: Capability = "chat"
+    keep_alive = b": keep-alive\n\n"
+
+    def read(self, body: bytes, _given: Given = PLAIN, /) -> Head:
+        """Read model and stream."""
+        request = read_request(_decode_request, body)
+        if not request.model:
+            raise InvalidRequest("You must provide a model parameter.", param="model")
+        return Head(request.model, bool(request.stream))
+
+    def prepare(self, call: Call, model: str) -> bytes:
+        """Swap the model name where it differs."""
+        if model == call.model:
+            return call.body
+        return msgspec.json.encode(_decode_fields(call.body) | {"model": Raw(msgspec.json.encode(model))})
+
+    def usage(self, body: bytes) -> Usage | None:
+        """Find usage in a whole answer."""
+        answer = read_answer(_decode_answer, body)
+        return shapes.usage(answer.usage) if answer else None
+
+    def estimate(self, call: Call, body: bytes) -> Usage:
+        """Estimate from the text of the request and of the answer."""
+        return _estimate(call, text_length(body, "message"))
+
+    def reader(self, call: Call) -> CohereReader:  # noqa: ARG002 - others need it
+        """Make a reader that follows a stream of events."""
+        return CohereReader()
+
+    def error(self, error: GatewayError) -> bytes:
+        """Shape an error as Cohere does: `{"message": …}`. https://docs.cohere.com/v2/reference/errors."""
+        return msgspec.json.encode({"message": error.message})
+
+    def error_event(self, error: GatewayError) -> bytes:
+        """Shape an error inside a stream: an end that says what went wrong."""
+        delta: dict[str, Any] = {"finish_reason": "ERROR", "error": error.message}
+        event = {"type": "message-end", "delta": delta}
+        return sse.event(msgspec.json.encode(event), "message-end")
+
+
+class CohereReader:
+    """Follows a stream, all of which passes untouched."""
+
+    __slots__ = ("_characters", "_events", "began", "failure", "finished", "usage")
+
+    def __init__(self) -> None:
+        self._events = sse.EventSplitter()
+        self._characters = 0
+        self.usage: Usage | None = None
+        self.began = False
+        self.finished = False
+        self.failure: WireError | StreamFailed | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Check every event, take note of usage, end and failure, and return what the client may see."""
+        data = b""
+        position = 0
+        try:
+            data = self._events.feed(chunk)
+            while position < len(data):
+                end = data.index(b"\n\n", position)
+                self._note(sse.payload(data[position:end]))
+                position = end + 2
+        except (WireError, StreamFailed) as failure:
+            self.failure = failure
+        return data[:position]
+
+    def end(self) -> bytes:
+        """Raise `StreamCut` unless the message was said to be complete."""
+        if not self.finished:
+            raise StreamCut
+        return b""
+
+    def estimate(self, call: Call) -> Usage:
+        """Estimate from the text of the request and the characters that passed."""
+        return _estimate(call, self._characters)
+
+    def _note(self, payload: bytes) -> None:
+        if not payload or payload == b"[DONE]":
+            return
+        self.began = True
+        try:
+            event = _decode_event(payload)
+            if event.type == "message-end":
+                self._last(_decode_delta(event.delta))
+        except msgspec.ValidationError as error:
+            if not payload.startswith(b"{"):
+                raise WireError(f"a streamed event is not a JSON object: {error}") from None
+            return  # valid JSON of a shape we do not know: the client may
+        except UNREADABLE as error:
+            raise WireError(f"a streamed event is not valid JSON: {error}") from None
+        self._characters += len(event.delta)
+
+    def _last(self, delta: _Delta) -> None:
+        failed = shapes.FAILED.get(delta.finish_reason or "")
+        if failed is not None:
+            raise StreamFailed(delta.error or failed, type=None, code=None, status=None)
+        self.usage = shapes.usage(delta.usage) or self.usage
+        self.finished = True
+
+
+def _estimate(call: Call, characters: int) -> Usage:
+    return Usage(
+        prompt_tokens=estimated_tokens(text_length(call.body, "messages")),
+        completion_tokens=estimated_tokens(characters),
+        estimated=True,
+    )
