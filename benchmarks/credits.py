@@ -102,17 +102,23 @@ class Server:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
             )
-        for _ in range(600):
+        if not self._until(listening=True):
+            sys.exit((self.folder / "log").read_text())
+
+    def _until(self, *, listening: bool) -> bool:
+        """Wait until somebody listens at the port, or nobody does any more; return whether that came."""
+        for _ in range(1200):
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+                if (probe.connect_ex(("127.0.0.1", self.port)) == 0) == listening:
+                    return True
             time.sleep(0.1)
-        sys.exit((self.folder / "log").read_text())
+        return False
 
     def stop(self, kill: bool = False) -> None:
         """End it and everything it started."""
         os.killpg(self.process.pid, signal.SIGKILL if kill else signal.SIGTERM)
         self.process.wait(60)
+        self._until(listening=False)  # its workers may end after it
 
     def cpu(self) -> float:
         """Seconds of CPU that its processes have used."""
@@ -167,8 +173,10 @@ def database(server: str) -> Generator[str]:
         return
     name = f"credits_{uuid.uuid4().hex}"
     asyncio.run(_execute(server, f"CREATE DATABASE {name}"))
-    yield f"{server}/{name}"
-    asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    try:
+        yield f"{server}/{name}"
+    finally:
+        asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def _execute(server: str, statement: str) -> None:
@@ -201,7 +209,7 @@ async def kill(folder: Path, database: str, workers: int, rounds: int) -> None:
     """Kill it at random moments, start it again, and compare all that counts money each time."""
     chance, given = random.Random(7), 1_000_000 * PRICE  # noqa: S311 - no secret
     with killed.fake_meter() as stripe:
-        server = Server(folder, database, plugins=killed.PLUGINS.format(stripe=stripe.url))
+        server = Server(folder, database, plugins=killed.PLUGINS.format(stripe=stripe.url, key=killed.KEY))
         beside = Database(database if "postgresql" in database else f"sqlite:///{folder / 'gateway.db'}")
         await killed.prepare(server, beside, given)
         clients = killed.Clients(server.port, server.key, json.dumps(BODY).encode())
@@ -218,9 +226,12 @@ async def kill(folder: Path, database: str, workers: int, rounds: int) -> None:
                 await clients.repeat()
                 await killed.quiet(beside)
                 proved = await killed.prove(server, beside, stripe, given)
+                print(".", end="", flush=True)
         finally:
             server.stop()
             await beside.close()
+        server.run("credits", "verify")
+        server.run("receipts", "verify", "--account", killed.TENANT)
     kind = database.partition(":")[0]
     told = f"{kind}, {workers} workers: killed {rounds} times, answers {dict(clients.statuses)}, {proved}"
     print(f"{told}; each time all sums are one, the books right, the receipts whole", flush=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select
 
 from gateway.store.notices import digest
-from gateway.store.price_adjustments import Adjustment
+from gateway.store.price_adjustments import Adjustment, sums_of
 from gateway.store.tables import model_calls
 from gateway_credits.account import REVENUE, Account, Per
 from gateway_credits.grants import add_grant, change, lock
@@ -88,6 +88,20 @@ class Adjuster:
             owner = (row.user or "") if row.owner is None and self._of_user else row.owner or ""
             found[row.id] = Account(row.tenant, owner)
         return found
+
+
+async def adjusted(connection: AsyncConnection, tenant: str, call: str) -> int:
+    """What was booked for a call beside its capture: more than 0 where it was taken."""
+    count, _, _ = (await sums_of(connection, [call])).get(call, (0, 0, 0))
+    one = (transactions.c.id == entries.c.transaction) & (transactions.c.at == entries.c.at)
+    references = [f"{call}#{number}" for number in range(1, count + 1)]
+    booked = (
+        select(func.sum(entries.c.amount))
+        .join_from(entries, transactions, one)
+        .where(transactions.c.kind == "adjustment", transactions.c.reference.in_(references))
+        .where(entries.c.tenant == tenant)
+    )
+    return -int(await connection.scalar(booked) or 0)
 
 
 def reference_of(adjustment: Adjustment) -> str:

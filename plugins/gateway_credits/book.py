@@ -15,7 +15,6 @@ from gateway.errors import InvalidRequest, QuotaExceeded
 from gateway.ids import Ids
 from gateway.store.audit import Actor, record
 from gateway.store.notices import notice, post
-from gateway.store.price_adjustments import sums_of
 from gateway.store.tables import model_calls
 from gateway.store.upsert import insert_into
 from gateway_credits import grants
@@ -29,6 +28,7 @@ from gateway_credits.account import (
     positive,
     shown,
 )
+from gateway_credits.adjusting import adjusted
 from gateway_credits.grants import Balance, add_grant, book, change, draw, lock, open_grants, settle_up, take
 from gateway_credits.tables import accounts, balances, entries, transactions
 
@@ -192,8 +192,7 @@ class Book:
                     f"No call {call!r} of {tenant!r} was charged.", status=404, code="not_found"
                 )
             account = Account(row.tenant, row.owner)
-            _, _, adjusted = (await sums_of(connection, [call])).get(call, (0, 0, 0))
-            charged = -row.amount + adjusted
+            charged = -row.amount + await adjusted(connection, tenant, call)
             back = max(0, charged) if amount is None else positive(amount)
             if back > charged or not back:
                 raise InvalidRequest(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import tempfile
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,17 +23,20 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from gateway.errors import QuotaExceeded
+from gateway.errors import InvalidRequest, QuotaExceeded
 from gateway.ledger import Ledger
 from gateway.store import Database
 from gateway.store.audit import Actor
+from gateway.store.calls import get_call
+from gateway.store.price_adjustments import Correction, adjust
 from gateway.testing.fakes import make_call
 from gateway.types import Call, Outcome, Principal
 from gateway_credits.account import Account
+from gateway_credits.adjusting import Adjuster
 from gateway_credits.book import Book
 from gateway_credits.holding import Holding
 from gateway_credits.plugin import MIGRATIONS
-from gateway_credits.tables import grants
+from gateway_credits.tables import accounts, grants
 from gateway_credits.verify import verify
 
 from ... import scratch
@@ -113,6 +118,8 @@ class Machine(RuleBasedStateMachine):
         self.book = Book(self.database, per="tenant", welcome=None, clock=lambda: self.now)
         self.accounts = {Account("one"): Simple(), Account("two"): Simple()}
         self.prices = Prices()
+        self.costs: dict[str, int] = {}
+        """What each settled call costs by now."""
         self.holding = self.new_holding()
         self.ledger = Ledger(self.database, billing=[self.holding])
         self.run(self.ledger.start())
@@ -182,6 +189,7 @@ class Machine(RuleBasedStateMachine):
         self.run(self.flush())
         self.accounts[account].held -= held
         self.accounts[account].spend(charge or 0)
+        self.costs[call.id] = charge or 0
         return account, call, charge
 
     @rule(opened=consumes(open_calls))
@@ -199,11 +207,41 @@ class Machine(RuleBasedStateMachine):
     def refund(self, call: Any) -> None:
         if call is None or not call[2]:
             return
-        account, made, charge = call
+        account, made, _ = call
+        charge = self.costs[made.id]
+        if not charge:
+            with pytest.raises(InvalidRequest):
+                self.run(self.book.refund(account.tenant, made.id, actor=TESTS))
+            return
         assert self.run(self.book.refund(account.tenant, made.id, actor=TESTS)) == charge
         assert self.run(self.book.refund(account.tenant, made.id, actor=TESTS)) == 0
         self.accounts[account].expire(self.now)
         self.accounts[account].give([50, float("inf"), (self.now, next(self.number)), charge])
+
+    @rule(call=charged, cost=st.integers(0, 80))
+    def price_again(self, call: Any, cost: int) -> None:
+        """The call costs something else now, which is told twice."""
+        if call is None:
+            return
+        account, made, charge = call
+        row = self.run(get_call(self.database, made.id))
+        if row.ended_at < self.run(self.opened_at(account)):
+            return  # of before its account was there: it stays out, as its charge does
+        difference = cost - (charge or 0)
+        wanted = [Correction(row=row, cost=0, charge=difference, price_version=None, selling=None)]
+        more, self.costs[made.id] = cost - self.costs[made.id], cost
+        for _ in range(2):
+            books = [Adjuster("tenant")]
+            self.run(adjust(self.database, wanted, reason="again", actor=TESTS, books=books))
+        self.accounts[account].spend(max(0, more))
+        if more < 0:
+            created_at = time.time()  # adjustments know no other clock
+            self.accounts[account].give([50, float("inf"), (created_at, next(self.number)), -more])
+
+    async def opened_at(self, account: Account) -> float:
+        query = select(accounts.c.created_at).where(accounts.c.tenant == account.tenant)
+        async with self.database.connect() as connection:
+            return (await connection.execute(query)).scalar_one_or_none() or float("inf")
 
     @rule(source=ACCOUNTS, amount=AMOUNTS)
     def transfer(self, source: Account, amount: int) -> None:
