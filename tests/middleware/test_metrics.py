@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from httpx2 import ASGITransport, AsyncClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
@@ -147,6 +147,7 @@ def test_a_name_that_means_something_to_prometheus_does_no_harm():
     assert value(page_of(book), "gateway_calls_total", model='fake/"} evil 1\n# HELP \\') == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1e6), max_size=50))
 def test_a_histogram_counts_each_value_once(values: list[float]):
     histogram = Histogram()
@@ -157,6 +158,7 @@ def test_a_histogram_counts_each_value_once(values: list[float]):
     assert sum(histogram.counts) == len(values)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
