@@ -83,8 +83,8 @@ async def find_calls(database: Database, part: str, *, limit: int = 2) -> Sequen
 def as_record(row: Row[Any]) -> dict[str, Any]:
     """A row of `model_calls` as `gateway calls --json` prints it and sinks receive it.
 
-    `units` is what was used beside text (`images`, `seconds`, `characters`, `searches`, `audio_prompt_tokens`,
-    `audio_completion_tokens`), null when that is nothing. Times are RFC 3339 in UTC with milliseconds. `cost` is in units of the price book's currency, null when unknown;
+    `units` is what was used beside text (`images`, `seconds`, `characters`, `searches`, `file_searches`, `containers`,
+    `audio_prompt_tokens`, `audio_completion_tokens`) and the `batch_percent` taken off, null when that is nothing. Times are RFC 3339 in UTC with milliseconds. `cost` is in units of the price book's currency, null when unknown;
     `cost_nano` is the same in whole 10⁻⁹ of it, `charge_nano` what the caller is asked in 10⁻⁹ credit.
     """
     error = None
