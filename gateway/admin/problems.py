@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import msgspec
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 from starlette.types import Scope
 
+from gateway.document import did_you_mean
 from gateway.errors import GatewayError, InvalidRequest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -47,18 +51,30 @@ class InvalidFields(InvalidRequest):
     status = 422
     code = "invalid_fields"
 
-    def __init__(self, error: ValidationError, where: str) -> None:
+    def __init__(self, error: ValidationError, where: str, model: type[BaseModel]) -> None:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         self.fields: Sequence[_Wrong] = [
             {
                 "field": ".".join(str(part) for part in wrong["loc"]),
-                "message": wrong["msg"].removeprefix("Value error, "),
+                "message": _worded(wrong, model),
             }
             for wrong in found
         ]
         first = self.fields[0]
         named = f"{first['field']}: " if first["field"] else ""
         super().__init__(f"The {where} is not valid. {named}{first['message']}.")
+
+
+def _worded(wrong: ErrorDetails, model: type[BaseModel]) -> str:
+    """Say what is wrong with one; of a name that is not known, which there are."""
+    if wrong["type"] != "extra_forbidden":
+        return wrong["msg"].removeprefix("Value error, ")
+    place = [str(part) for part in wrong["loc"]]
+    if len(place) > 1:
+        return "There is no such field"
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
+    hint = did_you_mean(place[0], known)
+    return f"There is no such name{hint or '.'} There are: {', '.join(known) or 'none'}"
 
 
 def problem(error: GatewayError, scope: Scope) -> Response:

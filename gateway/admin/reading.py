@@ -37,7 +37,7 @@ def read_query(endpoint: Endpoint, found: Mapping[str, Any]) -> BaseModel:
     try:
         return endpoint.query.model_validate(found)
     except ValidationError as error:
-        raise InvalidFields(error, "query") from None
+        raise InvalidFields(error, "query", endpoint.query) from None
 
 
 async def read_body(endpoint: Endpoint, incoming: HttpIncoming) -> BaseModel | None:
@@ -56,7 +56,7 @@ async def read_body(endpoint: Endpoint, incoming: HttpIncoming) -> BaseModel | N
     except ValidationError as error:
         if error.errors(include_input=False)[0]["type"] == "json_invalid":
             raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from None
-        raise InvalidFields(error, "body") from None
+        raise InvalidFields(error, "body", endpoint.body) from None
 
 
 def _as_list(value: str | list[str]) -> list[str]:

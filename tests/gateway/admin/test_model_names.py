@@ -173,6 +173,22 @@ def test_a_callers_list_of_models_holds(workers: Workers):
 
 
 @pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (
+            "serach=x",
+            "serach: There is no such name, did you mean 'search'? There are: cursor, enabled, limit",
+        ),
+        ("enabled=maybe", "enabled: Input should be a valid boolean"),
+    ],
+)
+def test_a_filter_that_is_none_is_told_with_those_there_are(workers: Workers, query: str, words: str):
+    answer = workers.first.get(f"{PATH}?{query}", headers=OPERATOR)
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
     ("body", "words"),
     [
         ({"id": "new"}, "neither the config nor a provider has 'new'"),
