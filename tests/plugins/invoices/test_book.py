@@ -10,6 +10,7 @@ from sqlalchemy import insert, update
 from gateway.errors import InvalidRequest
 from gateway.store import Database
 from gateway.store.erasure import erase_tenant
+from gateway.store.notices import list_notices
 from gateway.store.tables import model_calls, price_adjustments
 from gateway_invoices.book import Book
 from gateway_invoices.customers import Customer, read_customer, set_customer
@@ -201,6 +202,11 @@ async def test_credit_notes_have_numbers_of_their_own(database: Database):
     assert [(note.number, note.total) for note in (part, rest)] == [
         ("CN-000001", -1190),
         ("CN-000002", -10_710),
+    ]
+    told = await list_notices(database, "acme", after=None, limit=9)
+    assert sorted((each.kind, each.data["number"], each.data["total"]) for each in told) == [
+        ("credit_note", "CN-000001", -1190),
+        ("credit_note", "CN-000002", -10_710),
     ]
     assert [await verify(book_of(database), name) for name in (number, part.name, rest.name)] == [[], [], []]
     with pytest.raises(InvalidRequest, match="left to be credited"):
