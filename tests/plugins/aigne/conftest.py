@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ class Hub:
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Any:
         """Get something."""
         return self.client.get(path, headers=dict(headers or {}), follow_redirects=False)
+
+    def settled(self, headers: Mapping[str, str]) -> list[dict[str, Any]]:
+        """All calls of somebody, once they are settled: that may come a moment after the answer."""
+        ends = time.monotonic() + 20
+        while True:
+            calls = self.get("/api/user/model-calls", headers).json()["list"]
+            if all(call["status"] != "processing" for call in calls):
+                return calls
+            assert time.monotonic() < ends, "calls are settled"
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,7 @@ def test_pictures_speech_and_transcriptions_are_metered(hub: Hub) -> None:
         headers=dict(key),
     )
     assert heard.json()["text"]
-    calls = hub.get("/api/user/model-calls", key).json()["list"]
+    calls = hub.settled(key)
     assert [call["type"] for call in calls] == [
         "transcription",
         "audioGeneration",

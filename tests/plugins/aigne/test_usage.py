@@ -52,19 +52,9 @@ def chat(hub: Hub, who: Any, words: str = "hello there", model: str = "mock/echo
     assert answer.status_code == 200, answer.text
 
 
-def settled(hub: Hub, who: Any) -> list[dict[str, Any]]:
-    """All calls of somebody, once they are settled: that may come a moment after the answer."""
-    ends = time.monotonic() + 20
-    while True:
-        calls = hub.get("/api/user/model-calls", who).json()["list"]
-        if all(call["status"] != "processing" for call in calls):
-            return calls
-        assert time.monotonic() < ends, "calls are settled"
-
-
 def spent(hub: Hub, who: Any) -> float:
     """What all calls of somebody were charged."""
-    return sum(float(call["credits"]) for call in settled(hub, who))
+    return sum(float(call["credits"]) for call in hub.settled(who))
 
 
 def test_a_newcomer_has_the_welcome_and_a_place_to_pay(paid: Hub) -> None:
@@ -146,7 +136,7 @@ def test_usage_is_told_by_model_and_key_and_day(paid: Hub) -> None:
 def test_days_are_those_of_the_client(paid: Hub) -> None:
     eve = paid.person("eve")
     chat(paid, eve.bearer)
-    (call,) = settled(paid, eve.bearer)
+    (call,) = paid.settled(eve.bearer)
     noon = (int(time.time()) // 86_400 - 1) * 86_400 + 12 * 3600 + 1800
 
     async def move() -> None:
@@ -167,7 +157,7 @@ def test_days_are_those_of_the_client(paid: Hub) -> None:
 def test_other_peoples_usage_takes_a_permission(paid: Hub) -> None:
     finn, gwen = paid.person("finn"), paid.person("gwen")
     chat(paid, finn.bearer)
-    settled(paid, finn.bearer)
+    paid.settled(finn.bearer)
     reader = paid.key(scopes=("calls.make", "calls.read"))
     paths = ("/api/usage/projects?allUsers=true", "/api/usage/trends", "/api/user/admin/user-stats")
     for path in paths:
@@ -196,7 +186,7 @@ def test_without_credits_there_is_usage_and_no_balance(hub: Hub) -> None:
         "input": {"messages": [{"role": "user", "content": "hi"}], "modelOptions": {"model": "mock/echo"}}
     }
     assert hub.post("/api/v2/chat", body, key).status_code == 200
-    settled(hub, key)
+    hub.settled(key)
     quota = hub.get("/api/usage/quota", key).json()
     assert (quota["total"], quota["remaining"], quota["currency"]) == (0, 0, None)
     assert hub.get("/api/user/credit/balance", key).json()["balance"] == "0"
@@ -220,7 +210,7 @@ def test_a_component_learns_what_it_has_used(hub: Hub) -> None:
     robot = hub.service("robots")
     body = {"model": "mock/echo", "messages": [{"role": "user", "content": "hi"}]}
     assert hub.post("/api/v1/chat/completions", body, robot).status_code == 200
-    settled(hub, robot)
+    hub.settled(robot)
     (used,) = hub.get("/api/app/usage", robot).json()["list"]
     assert (used["model"], used["promptTokens"] > 0, len(used["date"])) == ("echo", True, 10)
     assert hub.get("/api/app/usage", hub.key()).status_code == 403
