@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from gateway.plugin import PluginConfig
-from gateway.provider.credentials import Credential, Credentials
-from gateway.provider.kinds import Maker, Together
+from gateway.provider.credentials import Credential, Credentials, Maker
+from gateway.provider.kinds import Together
 from gateway.provider.paths import Declared
 from gateway.secrets import MissingSecret, Secret
 from gateway.types import CredentialKind

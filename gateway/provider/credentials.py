@@ -7,9 +7,10 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
 from gateway.errors import ConfigError, ProviderError
-from gateway.provider.kinds import Maker
-from gateway.types import HeldCredential, ReportCredential
+from gateway.types import CredentialKind, HeldCredential, ReportCredential
 from gateway.upstream import Prepared
 
 REST_SECONDS = 30.0
@@ -76,6 +77,20 @@ class Credential:
             seconds = REST_SECONDS
         seconds = min(seconds, _LONGEST_REST)
         self.rests_until = time.monotonic() + seconds
+
+
+class Maker(Struct, frozen=True, kw_only=True):
+    """Makes credentials of one kind."""
+
+    kind: CredentialKind
+    make: Callable[[Mapping[str, str]], Credential]
+    """Takes the fields by name. Raises `ConfigError` when they are none."""
+    hint: Callable[[Mapping[str, str]], str]
+    """The text by which people know one, to be masked."""
+
+    def secrets(self, fields: Mapping[str, str]) -> tuple[str, ...]:
+        """Those of the fields that are secret."""
+        return tuple(fields[one.name] for one in self.kind.fields if one.secret and one.name in fields)
 
 
 class Credentials:

@@ -12,8 +12,6 @@ from gateway.types import CredentialField, CredentialKind
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from gateway.provider.credentials import Credential
-
 
 class Together(Struct, frozen=True):
     """Names of settings that make up one credential. People know it by the first, masked."""
@@ -39,17 +37,3 @@ class Together(Struct, frozen=True):
                 for one in (*self.required, *self.optional)
             ),
         )
-
-
-class Maker(Struct, frozen=True, kw_only=True):
-    """Makes credentials of one kind."""
-
-    kind: CredentialKind
-    make: Callable[[Mapping[str, str]], Credential]
-    """Takes the fields by name. Raises `ConfigError` when they are none."""
-    hint: Callable[[Mapping[str, str]], str]
-    """The text by which people know one, to be masked."""
-
-    def secrets(self, fields: Mapping[str, str]) -> tuple[str, ...]:
-        """Those of the fields that are secret."""
-        return tuple(fields[one.name] for one in self.kind.fields if one.secret and one.name in fields)
