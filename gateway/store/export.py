@@ -72,6 +72,8 @@ _KINDS: Final = (
 async def export_tenant(database: Database, tenant: str) -> AsyncGenerator[bytes]:
     """Yield lines of JSON, each with the `kind` of what it tells; the content of files is in base64.
 
+    A row's own column of that name is `credential_kind` and the like.
+
     Never holds more than a few rows. Raises `InvalidRequest` (404) before the first line.
     """
     columns = [column for column in tenants.c if column.name not in {"revision", "swept_until"}]
@@ -127,6 +129,8 @@ async def _rows(database: Database, tenant: str, kind: _Kind) -> AsyncGenerator[
             rows = (await connection.execute(page)).mappings().all()
         for row in rows:
             fields = dict(row)
+            if "kind" in fields:
+                fields[f"{kind.name}_kind"] = fields.pop("kind")
             for name in kind.json:
                 if fields[name] is not None:
                     fields[name] = msgspec.Raw(fields[name])

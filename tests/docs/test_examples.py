@@ -184,7 +184,7 @@ def test_the_command_line_can_be_read(
     line: str, with_commands: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(with_commands)
-    words = shlex.split(line.partition("|")[0], comments=True)
+    words = shlex.split(re.split(r"[|<]", line)[0], comments=True)
     context = main.make_context("gateway", words)
     while isinstance(context.command, click.Group) and (words := [*context._protected_args, *context.args]):
         command = context.command.get_command(context, words[0])

@@ -6,101 +6,34 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, select, text, update
+from sqlalchemy import text
 
-from gateway.errors import GatewayError, QuotaExceeded, Unavailable
-from gateway.store import Add, Database, Delete, Guard, Insert, Transition, Unit, Write
+from gateway.errors import GatewayError, Unavailable
+from gateway.store import Database, Insert, Unit, Write
 from gateway.store.backend import Away
 from gateway.store.journal import Journal
 
-metadata = MetaData()
-jobs = Table(
-    "chores",
-    metadata,
-    Column("id", String(10), primary_key=True),
-    Column("status", String(10), nullable=False),
-    Column("note", String(10)),
+from .chores import (
+    NEW,
+    NOTE,
+    OPEN_ACCOUNT,
+    TAKE,
+    accounts,
+    count,
+    done,
+    jobs,
+    new,
+    notes,
+    rows,
+    sums,
+    together,
 )
-notes = Table("notes", metadata, Column("id", Integer, primary_key=True), Column("job", String(10)))
-sums = Table(
-    "sums",
-    metadata,
-    Column("day", Integer, primary_key=True),
-    Column("name", String(10), primary_key=True),
-    Column("count", Integer, nullable=False),
-    Column("total", Integer, nullable=False),
-)
-accounts = Table("accounts", metadata, Column("id", String(10), primary_key=True), Column("balance", Integer))
 
-NEW = Insert(jobs, "id", "status")
-DONE = Transition(jobs, "status", "note", leaves="open")
-NOTE = Insert(notes, "job")
-SUM = Add(sums)
-TAKE = Guard(
-    update(accounts)
-    .where(accounts.c.id == bindparam("account"), accounts.c.balance >= bindparam("amount"))
-    .values(balance=accounts.c.balance - bindparam("amount")),
-    "account",
-    "amount",
-    refusal=lambda: QuotaExceeded("The balance is used up."),
-)
-HOLD = Guard(
-    update(accounts)
-    .where(
-        accounts.c.id == bindparam("account"), accounts.c.balance - bindparam("floor") >= bindparam("amount")
-    )
-    .values(balance=accounts.c.balance - bindparam("amount")),
-    "account",
-    "amount",
-    "floor",
-    refusal=lambda: QuotaExceeded("The balance is used up."),
-    adds="amount",
-)
-GONE = Delete(jobs)
-GIVE = Add(accounts)
-OPEN_ACCOUNT = Insert(accounts, "id", "balance")
-
-
-def new(job: str, *then: Write) -> Write:
-    return Write(NEW, (job, "open"), then)
-
-
-def done(job: str, *then: Write, note: str | None = None) -> Write:
-    return Write(DONE, ("done", note, job), then)
-
-
-def count(name: str, total: int = 1) -> Write:
-    return Write(SUM, (7, name, 1, total))
-
-
-@pytest.fixture
-async def tables(database: Database) -> Database:
-    async with database.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    return database
-
-
-@pytest.fixture
-async def journal(tables: Database) -> AsyncGenerator[Journal]:
-    journal = Journal(tables, patience=0.5)
-    await journal.start()
-    yield journal
-    await journal.stop(5)
-
-
-async def rows(database: Database, table: Table, *columns: str) -> list[Any]:
-    async with database.connect() as connection:
-        wanted = [table.c[name] for name in columns]
-        return [tuple(row) for row in await connection.execute(select(*wanted).order_by(*wanted))]
-
-
-async def together(journal: Journal, *units: Unit) -> list[Any]:
-    """Submit units in one turn of the loop, so that they share a transaction."""
-    return await asyncio.gather(*(journal.submit(unit) for unit in units), return_exceptions=True)
+BAD_VALUES: Sequence[Any] = [None, "\ud800", object()]
 
 
 async def test_a_row_is_durable_once_the_future_is_done(tables: Database, journal: Journal):
@@ -155,111 +88,6 @@ async def test_amounts_add_up_over_batches_and_within(tables: Database, journal:
     for _ in range(3):
         await together(journal, *((count(name, total),) for name in "ab" for total in (1, 2)))
     assert await rows(tables, sums, "name", "count", "total") == [("a", 6, 9), ("b", 6, 9)]
-
-
-async def test_a_guard_that_finds_nothing_undoes_its_unit_alone(tables: Database, journal: Journal):
-    await journal.submit((Write(OPEN_ACCOUNT, ("acme", 5)),))
-    units = [(new(name, count(name), Write(TAKE, ("acme", 2))), count("all")) for name in "abc"]
-    first, second, third, plain = await together(journal, *units, (new("plain"),))
-    assert [first, second, plain] == [None, None, None]
-    assert isinstance(third, QuotaExceeded)
-    assert await rows(tables, jobs, "id") == [("a",), ("b",), ("plain",)]
-    assert await rows(tables, sums, "name", "count") == [("a", 1), ("all", 2), ("b", 1)]
-    assert await rows(tables, accounts, "balance") == [(1,)]
-
-
-async def test_units_keep_their_order_around_a_guarded_one(tables: Database, journal: Journal):
-    await journal.submit((Write(OPEN_ACCOUNT, ("acme", 5)),))
-    opened = (new("a", Write(TAKE, ("acme", 5))),)
-    closed = (done("a", Write(TAKE, ("acme", -5))),)
-    again = (new("b", Write(TAKE, ("acme", 5))),)
-    assert await together(journal, opened, closed, again) == [None, None, None]
-    assert await rows(tables, jobs, "id", "status") == [("a", "done"), ("b", "open")]
-
-
-async def test_guards_that_add_up_refuse_only_what_does_not_fit(tables: Database, journal: Journal):
-    """Rich has room for all, poor for two of three and broke for none; a unit that asks two is as poor as the poorer."""
-    for name, balance in (("rich", 100), ("poor", 5), ("broke", 1)):
-        await journal.submit((Write(OPEN_ACCOUNT, (name, balance)),))
-
-    def held(job: str, *names: str) -> Unit:
-        return (new(job, *(Write(HOLD, (name, 2, 0)) for name in names), count(job)),)
-
-    units = [held(f"p{number}", "poor") for number in range(3)]
-    units += [held(f"r{number}", "rich") for number in range(3)]
-    units += [held("b", "broke"), held("rb", "rich", "broke"), (done("r0", count("done")),)]
-    answers = await together(journal, *units)
-    refused = [place for place, answer in enumerate(answers) if isinstance(answer, QuotaExceeded)]
-    assert refused == [2, 6, 7]
-    assert await rows(tables, accounts, "id", "balance") == [("broke", 1), ("poor", 1), ("rich", 94)]
-    assert await rows(tables, jobs, "id", "status") == [
-        ("p0", "open"),
-        ("p1", "open"),
-        ("r0", "done"),
-        ("r1", "open"),
-        ("r2", "open"),
-    ]
-    assert [name for (name,) in await rows(tables, sums, "name")] == ["done", "p0", "p1", "r0", "r1", "r2"]
-
-
-@pytest.mark.parametrize("floor", [0, -2])
-async def test_guards_that_add_up_keep_to_their_floor(tables: Database, journal: Journal, floor: int):
-    await journal.submit((Write(OPEN_ACCOUNT, ("acme", 4)),))
-    units = [(new(f"{number}", Write(HOLD, ("acme", 2, floor))),) for number in range(5)]
-    answers = await together(journal, *units)
-    assert sum(answer is None for answer in answers) == (4 - floor) // 2
-    assert await rows(tables, accounts, "balance") == [(floor,)]
-
-
-async def test_what_one_call_gives_back_is_there_for_the_next_of_the_same_batch(
-    tables: Database, journal: Journal
-):
-    await journal.submit((Write(OPEN_ACCOUNT, ("acme", 2)),))
-    await journal.submit((new("a", Write(HOLD, ("acme", 2, 0))),))
-    back = (done("a", Write(GIVE, ("acme", 2))),)
-    held = [(new(name, Write(HOLD, ("acme", 1, 0))),) for name in "bc"]
-    assert await together(journal, *held, back) == [None, None, None]
-    assert await rows(tables, accounts, "balance") == [(0,)]
-
-
-async def test_a_guarded_unit_that_was_written_before_is_not_written_again(
-    tables: Database, journal: Journal
-):
-    await journal.submit((Write(OPEN_ACCOUNT, ("acme", 9)),))
-    units = [(new(name, Write(HOLD, ("acme", 1, 0)), count(name)),) for name in "aab"]
-    assert await together(journal, *units) == [None, None, None]
-    assert await together(journal, *units) == [None, None, None]
-    assert await rows(tables, accounts, "balance") == [(7,)]
-    assert await rows(tables, sums, "name", "count") == [("a", 1), ("b", 1)]
-
-
-async def test_a_deleted_row_takes_its_followers_along_once(tables: Database, journal: Journal):
-    await together(journal, (new("a"),), (new("b"),))
-    gone = [(Write(GONE, (name,), (count(name),)),) for name in "aab"]
-    await together(journal, *gone)
-    await together(journal, *gone, (Write(GONE, ("missing",), (count("missing"),)),))
-    assert await rows(tables, jobs, "id") == []
-    assert await rows(tables, sums, "name", "count") == [("a", 1), ("b", 1)]
-
-
-async def test_a_balance_for_ten_admits_ten_of_a_thousand(tables: Database):
-    journals = [Journal(tables) for _ in range(2)]
-    for journal in journals:
-        await journal.start()
-    await journals[0].submit((Write(OPEN_ACCOUNT, ("acme", 10)),))
-    units = [(new(f"{number}", Write(HOLD, ("acme", 1, 0))),) for number in range(1000)]
-    answers = await asyncio.gather(
-        *(journals[number % 2].submit(unit) for number, unit in enumerate(units)), return_exceptions=True
-    )
-    assert sum(answer is None for answer in answers) == 10
-    assert sum(isinstance(answer, QuotaExceeded) for answer in answers) == 990
-    assert len(await rows(tables, jobs, "id")) == 10
-    assert await rows(tables, accounts, "balance") == [(0,)]
-    for journal in journals:
-        await journal.stop(5)
-
-
-BAD_VALUES: Sequence[Any] = [None, "\ud800", object()]
 
 
 @pytest.mark.parametrize("bad", BAD_VALUES, ids=["null", "surrogate", "object"])
