@@ -19,8 +19,10 @@ Deploy = Callable[..., Deployment]
 
 
 @pytest.fixture
-def deploy(tmp_path: Path) -> Iterator[Deploy]:
+def deploy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploy]:
     """Serve configs for the length of one test: call it with a config and the options of `gateway serve`."""
+    for name in {"database", "postgres"} & {*request.fixturenames}:
+        request.getfixturevalue(name)  # so that it is dropped after those have stopped who use it
     with contextlib.ExitStack() as stack:
 
         def enter(config: str, *options: str, **how: Any) -> Deployment:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -118,6 +119,16 @@ class Deployment:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.running.pid, signal.SIGKILL)
         self.running.wait(10)
+        until(self.is_gone)
+
+    def is_gone(self) -> bool:
+        """See whether the last worker has let go of the port, too."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", self.port))
+                return True
+        return False
 
     def command(self, *arguments: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command on this config; `code` is the exit code it must have, None for any."""

@@ -143,6 +143,9 @@ def test_lists_of_models_show_what_a_tenant_is_asked():
         "input": 3.0,
         "output": 12.0,
         "cached_read": 1.5,
+        "search": 0.012,
+        "file_search": 0.003,
+        "container": 0.036,
     }
     assert prices.shown("openai", "nobody-knows", None, NOW, "beta") is None
 

@@ -84,7 +84,7 @@ async def test_a_long_file_of_which_a_late_line_cannot_be_paid_leaves_nothing_he
     gateway = build(**shop(provider))
     async with gateway.lifespan(), gateway.client as http:
         book = book_of(gateway)
-        await book.grant(TENANT, 210 * LINE, kind="paid", reference="order-1")
+        await book.grant(TENANT, 225 * LINE, kind="paid", reference="order-1")
         with pytest.raises(openai.APIStatusError, match="not enough credit"):
             await begun(sdk_of(http))
     async with gateway.lifespan():
