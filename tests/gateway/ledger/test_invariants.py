@@ -181,7 +181,7 @@ def _plain(row: Any) -> tuple[Any, ...]:
 
 @given(steps=st.lists(STEPS, max_size=25))
 @settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

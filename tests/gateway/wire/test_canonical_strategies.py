@@ -50,7 +50,7 @@ ALL = Features(
 )
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(requests(ALL))
 def test_requests_keep_the_rules(request: ChatRequest) -> None:
     before = None
@@ -65,7 +65,7 @@ def test_requests_keep_the_rules(request: ChatRequest) -> None:
         before = message
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(streams(ALL))
 def test_a_stream_amounts_to_the_same_however_it_is_cut(events: list[Event]) -> None:
     finer: list[Event] = []

@@ -24,7 +24,7 @@ BOTH_SAY = Features(
     fields=frozenset({"max_tokens", "temperature", "top_p", "stop", "user"}),
     stops=("stop", "length"),
 )
-SLOWLY = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+SLOWLY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
 def through(codec: Codec[ChatRequest, ChatAnswer], request: ChatRequest) -> ChatRequest:

@@ -139,7 +139,7 @@ def test_everything_that_cohere_can_say() -> None:
     assert encode(request) == json.loads((HERE / "request.json").read_text("utf-8"))
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(requests(FEATURES))
 def test_what_cohere_can_say_is_never_refused(request: ChatRequest) -> None:
     body = encode(request)

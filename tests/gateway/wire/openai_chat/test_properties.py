@@ -58,7 +58,7 @@ SAYS = Features(
         | {"audio_completion_tokens"}
     ),
 )
-SLOWLY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+SLOWLY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
 def normal(request: ChatRequest) -> ChatRequest:

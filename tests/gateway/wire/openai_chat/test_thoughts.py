@@ -47,7 +47,7 @@ CLAUDE = Features(
     citations=True,
     stops=("stop", "length", "content_filter"),
 )
-SLOWLY = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+SLOWLY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
 def sent_back(message: dict[str, Any]) -> tuple[Part, ...]:

@@ -61,7 +61,7 @@ SAYS = Features(
     stops=("stop", "length", "content_filter"),
     usage=frozenset({"cached_read_tokens", "cached_write_tokens", "reasoning_tokens"}),
 )
-SLOWLY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+SLOWLY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
