@@ -16,9 +16,8 @@ from gateway.wire.anthropic_messages.stream import read_event
 from gateway.wire.anthropic_messages.thoughts import own_thoughts_only
 from gateway.wire.anthropic_messages.usage import RawUsage, merged, usage
 from gateway.wire.body import read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head
+from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
 from gateway.wire.estimate import estimated_tokens, text_length
-from gateway.wire.untouched import UntouchedReader
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
 
@@ -83,14 +82,41 @@ class AnthropicMessages:
         return sse.event(error_body(error), "error")
 
 
-class MessagesReader(UntouchedReader):
-    """Follows a stream of message events, which all pass untouched; only `message_stop` is an end."""
+class MessagesReader:
+    """Follows a stream of message events."""
 
-    __slots__ = ("_raw",)
+    __slots__ = ("_characters", "_events", "_raw", "began", "failure", "finished", "usage")
 
     def __init__(self) -> None:
-        super().__init__()
+        self._events = sse.EventSplitter()
+        self._characters = 0
         self._raw: RawUsage | None = None
+        self.usage: Usage | None = None
+        self.began = False
+        self.finished = False
+        self.failure: WireError | StreamFailed | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Check every event, take note of usage, end and failure; all but a failure passes."""
+        passed = 0
+        data = b""
+        try:
+            data = self._events.feed(chunk)
+            for event in data[:-2].split(b"\n\n") if data else ():
+                payload = sse.payload(event)
+                if payload:
+                    self._note(payload)
+                passed += len(event) + 2
+        except (WireError, StreamFailed) as failure:
+            self.failure = failure
+            return data[:passed]
+        return data
+
+    def end(self) -> bytes:
+        """Only `message_stop` is an end."""
+        if not self.finished:
+            raise StreamCut
+        return b""
 
     def estimate(self, call: Call) -> Usage:
         """Estimate from the characters that passed, and the prompt's tokens, which the beginning of the stream tells."""

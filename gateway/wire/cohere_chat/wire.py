@@ -13,9 +13,8 @@ from gateway.wire import sse
 from gateway.wire.body import UNREADABLE, read_answer, read_request
 from gateway.wire.cohere_chat import shapes
 from gateway.wire.cohere_chat.messages import DIALECT
-from gateway.wire.dialect import PLAIN, Given, Head, StreamFailed, WireError
+from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
 from gateway.wire.estimate import estimated_tokens, text_length
-from gateway.wire.untouched import UntouchedReader
 
 
 class _Request(Struct):
@@ -90,17 +89,45 @@ class CohereChat:
         return sse.event(msgspec.json.encode(event), "message-end")
 
 
-class CohereReader(UntouchedReader):
+class CohereReader:
     """Follows a stream, all of which passes untouched."""
 
-    __slots__ = ()
+    __slots__ = ("_characters", "_events", "began", "failure", "finished", "usage")
+
+    def __init__(self) -> None:
+        self._events = sse.EventSplitter()
+        self._characters = 0
+        self.usage: Usage | None = None
+        self.began = False
+        self.finished = False
+        self.failure: WireError | StreamFailed | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Check every event, take note of usage, end and failure, and return what the client may see."""
+        data = b""
+        position = 0
+        try:
+            data = self._events.feed(chunk)
+            while position < len(data):
+                end = data.index(b"\n\n", position)
+                self._note(sse.payload(data[position:end]))
+                position = end + 2
+        except (WireError, StreamFailed) as failure:
+            self.failure = failure
+        return data[:position]
+
+    def end(self) -> bytes:
+        """Raise `StreamCut` unless the message was said to be complete."""
+        if not self.finished:
+            raise StreamCut
+        return b""
 
     def estimate(self, call: Call) -> Usage:
         """Estimate from the text of the request and the characters that passed."""
         return _estimate(call, self._characters)
 
     def _note(self, payload: bytes) -> None:
-        if payload == b"[DONE]":
+        if not payload or payload == b"[DONE]":
             return
         self.began = True
         try:

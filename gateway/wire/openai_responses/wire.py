@@ -11,11 +11,10 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import sse
 from gateway.wire.body import UNREADABLE, read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamFailed, WireError
+from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.openai_errors import error_body
 from gateway.wire.openai_responses.usage import UsageFields, read_usage, tools_of
-from gateway.wire.untouched import UntouchedReader
 
 NOTHING: Final = Raw(b"")
 LAST: Final = frozenset({"response.completed", "response.incomplete"})
@@ -103,16 +102,46 @@ class OpenAIResponses:
         return sse.event(_encode(event), "error")
 
 
-class ResponsesReader(UntouchedReader):
+class ResponsesReader:
     """Follows a stream of response events, which all pass untouched."""
 
-    __slots__ = ()
+    __slots__ = ("_characters", "_events", "began", "failure", "finished", "usage")
+
+    def __init__(self) -> None:
+        self._events = sse.EventSplitter()
+        self._characters = 0
+        self.usage: Usage | None = None
+        self.began = False
+        self.finished = False
+        self.failure: WireError | StreamFailed | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Check every event, take note of usage, end and failure, and return what the client may see."""
+        data = b""
+        position = 0
+        try:
+            data = self._events.feed(chunk)
+            while position < len(data):
+                end = data.index(b"\n\n", position)
+                self._note(sse.payload(data[position:end]))
+                position = end + 2
+        except (WireError, StreamFailed) as failure:
+            self.failure = failure
+        return data[:position] if position < len(data) else data
+
+    def end(self) -> bytes:
+        """Raise `StreamCut` unless the response was said to be complete."""
+        if not self.finished:
+            raise StreamCut
+        return b""
 
     def estimate(self, call: Call) -> Usage:
         """Estimate from the text of the request and the characters that passed."""
         return _estimate(call, self._characters)
 
     def _note(self, payload: bytes) -> None:
+        if not payload:
+            return
         self.began = True
         if payload == b"[DONE]":
             return
