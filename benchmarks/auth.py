@@ -31,6 +31,7 @@ from gateway.plugin import Context, PluginConfig
 from gateway.protocols import Authenticator, Incoming
 from gateway.sdk.signing import Signer
 from gateway.store.components import NewComponent, create_component
+from gateway.store.journal import Journal
 from gateway.store.keys import create_key
 from gateway.store.migrate import upgrade
 from gateway.testing.fakes import plugin_context
@@ -147,17 +148,20 @@ async def cases(folder: Path, upstream: FakeUpstream) -> AsyncGenerator[list[Cas
     """Start everything that is to be measured."""
     context = plugin_context(folder)
     await upgrade(context.database)
+    journal = Journal(context.database)
+    await journal.start()
     made = [
         await _key(context),
         *await _sessions(context),
         *await _tokens(context, upstream),
-        await _component(context),
+        await _component(context, journal),
     ]
     plugins = [case.authenticator for case in made]
     yield made
     for plugin in plugins:
         if isinstance(plugin, ApiKey | Component):
             await plugin.shutdown()
+    await journal.stop(5)
     await context.changes.stop()
     await context.client.close()
     await context.database.close()
@@ -215,12 +219,13 @@ async def _tokens(context: Context, upstream: FakeUpstream) -> list[Case]:
     ]
 
 
-async def _component(context: Context) -> Case:
+async def _component(context: Context, journal: Journal) -> Case:
     key = Ed25519PrivateKey.generate()
     signer = Signer(key)
     new = NewComponent(tenant="default", name="benchmark")
     public = key.public_key().public_bytes_raw()
     await create_component(context.database, new, "rfc9421", signer.key_id, public, actor=ACTOR)
+    context.write = journal.submit
     plugin = Component("component", ComponentConfig(), context)
     await plugin.startup()
 

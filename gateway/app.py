@@ -118,6 +118,7 @@ class Gateway(Starlette):
             billing=hooks.billing(),
             sinks=sinks,
         )
+        self._context.write = self._ledger.write
         self._inflight = InFlight(
             on_disconnect=settings.on_disconnect,
             total_seconds=settings.timeouts.total,

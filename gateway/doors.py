@@ -12,6 +12,8 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.store.audit import Actor
+
 
 class Charged(Struct, frozen=True, kw_only=True):
     """What calls of one model were charged for one thing that they used, at one rate."""
@@ -57,7 +59,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     """How a subscription stands with whoever takes the money for it. Times are Unix seconds."""
 
     reference: str
-    """By which it is known there, as `stripe:sub_x`."""
+    """By which it is known there, as `stripe:sub_x`; the subscription's own id where nobody takes money for it."""
     plan: str
     """The plan's id in the book."""
     seats: int
@@ -76,6 +78,17 @@ class SubscriptionBook(Protocol):
         """How many days a tenant that subscribes now may try a plan; no more where it was subscribed before.
 
         Raises `InvalidRequest` for a plan that there is not, and for a number of seats that it does not have.
+        """
+        ...
+
+    async def standing(self, tenant: str) -> Standing | None:
+        """How a tenant's subscription stands, an ended one too; None where there never was one. Raises `Unavailable`."""
+        ...
+
+    async def cancel(self, tenant: str, *, at_end: bool, actor: Actor) -> Standing:
+        """Let a tenant's subscription end with its period, or go on after all.
+
+        Raises `InvalidRequest`: 404 without one, 409 for one that has ended or is paid elsewhere; and `Unavailable`.
         """
         ...
 

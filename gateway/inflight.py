@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import Literal
 
 from gateway.errors import CallTimeout, ClientGone, GatewayError
@@ -45,7 +46,7 @@ class Running:
         self.reply = reply
         self.task = task
         self.began = began
-        """Loop time."""
+        """By the monotonic clock."""
         self.outcome = Outcome()
         self.opened = False
         """Whether the ledger holds an intent for it."""
@@ -112,13 +113,13 @@ class InFlight:
 
     def add(self, call: Call, reply: Reply) -> Running:
         """Take in a call that the current task is going to run."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
+        task = asyncio.current_task()
         assert task is not None
-        running = Running(call, reply, task, loop.time())
+        running = Running(call, reply, task, time.monotonic())
         self._calls[call.id] = running
         if not self._ticking:
             self._ticking = True
+            loop = task.get_loop()
             loop.call_later(TICK_SECONDS, self._tick, loop)
         return running
 
@@ -152,7 +153,7 @@ class InFlight:
             self._ticking = False
             return
         loop.call_later(TICK_SECONDS, self._tick, loop)
-        now = loop.time()
+        now = time.monotonic()
         for running in list(self._calls.values()):
             age = now - running.began
             if running.call.capability == "realtime":
@@ -161,13 +162,20 @@ class InFlight:
             elif age > self._total:
                 running.abort(CallTimeout(f"The call took longer than {self._total:g} seconds."))
             if running.watcher is None and age >= TICK_SECONDS:
-                running.watcher = loop.create_task(self._watch(running))
+                left = running.reply.left()
+                if left is None:
+                    running.watcher = loop.create_task(self._watch(running))
+                elif left:
+                    self._has_left(running)
             if running.call.stream and not running.settled:
                 running.reply.keep_alive(self._keep_alive)
 
     async def _watch(self, running: Running) -> None:
         await running.reply.gone()
-        if self._on_disconnect == "cancel":
+        self._has_left(running)
+
+    def _has_left(self, running: Running) -> None:
+        if self._on_disconnect == "cancel" and running.abort_reason is None:
             running.abort(ClientGone("The client closed the connection."))
 
 

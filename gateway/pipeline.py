@@ -104,8 +104,11 @@ class Pipeline:
         """Try the targets in order, until one answers."""
         running = self._inflight[call.id]
         plan = self._routing.plan(call)
-        for target in plan if call.own is None else ():
-            self._pricing.check(self._providers[target.provider].catalogue, target.model, call.received_at)
+        if self._pricing.refuses and call.own is None:
+            for target in plan:
+                self._pricing.check(
+                    self._providers[target.provider].catalogue, target.model, call.received_at
+                )
         await self._ledger.open(call)
         running.opened = True
         for target in plan[:-1]:
@@ -193,7 +196,7 @@ class Pipeline:
                 return data
         return reader.end()
 
-    async def _relay_whole(self, running: Running, answer: Answer) -> None:
+    def _relay_whole(self, running: Running, answer: Answer) -> Awaitable[None]:
         if running.reply.started:  # by a sign of life, on a stream that a whole answer cannot become
             provider = running.outcome.provider or ""
             problem = f"The provider '{provider}' sent a whole answer where a stream was asked for."
@@ -206,7 +209,7 @@ class Pipeline:
             outcome.error_code = "upstream_error"
             outcome.error_message = f"The provider answered with status {answer.status}."
             self._settle(running, "failed")
-        await running.reply.whole(answer)
+        return running.reply.whole(answer)
 
     async def _relay_stream(self, running: Running, answer: Answer) -> None:
         reply, reader, outcome = running.reply, running.reader, running.outcome
@@ -232,6 +235,7 @@ class Pipeline:
                 if reader.finished:
                     self._settle(running, "success")
                 await write(running.first)
+                running.first = b""  # a stream may be open for long
                 await push(stream, take)
                 rest = reader.end()
                 if rest:

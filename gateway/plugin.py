@@ -10,6 +10,8 @@ import pluggy
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Callable
     from pathlib import Path
 
     from limits.aio.storage import Storage
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.identity.attempts import Attempts
     from gateway.identity.people import Rules
     from gateway.protocols import Calls, CreditBook, Prices, SignIn
-    from gateway.store import Database
+    from gateway.store import Database, Unit
     from gateway.upstream import Client
 
 API_VERSION = 1
@@ -61,6 +63,9 @@ class Context:
         `[gateway.egress] allow` admits. What it refuses is an `AddressRefused`."""
         self.database = database
         """The gateway's database."""
+        self.write: Callable[[Unit], Future[None]]
+        """Writes rows together with those of calls, in one commit for all that are waiting: the future is done when they are
+        durable, and fails with their refusal or `Unavailable`, which the call raises too; set before `startup`."""
         self.changes = Changes(database)
         """Tells who holds rows in memory when they have changed."""
         self.sessions = Sessions(database, self.changes, rules or Rules())

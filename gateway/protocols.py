@@ -61,7 +61,7 @@ class Reply(Protocol):
     started: bool
     """Whether anything was sent; after that, the status cannot change any more."""
 
-    async def whole(self, answer: Answer) -> None:
+    def whole(self, answer: Answer) -> Awaitable[None]:
         """Send an answer that is not streamed."""
         ...
 
@@ -89,6 +89,10 @@ class Reply(Protocol):
         """Wait until the client has gone."""
         ...
 
+    def left(self) -> bool | None:
+        """Whether the client has gone; None where only waiting for `gone` can tell, which costs a task for each call."""
+        ...
+
     def keep_alive(self, seconds: float) -> None:
         """Send a sign of life on a stream when nothing was sent for so many seconds."""
         ...
@@ -108,10 +112,7 @@ class Provider(Protocol):
     """Upstream model names it is known to serve; may be empty. Others may be called all the same."""
 
     async def send(self, attempt: Attempt) -> Answer:
-        """Send `attempt.body`; return the answer as soon as its head is there.
-
-        Raises `ProviderError` for everything but success.
-        """
+        """Send `attempt.body`; return the answer once its head is there. Raises `ProviderError` for all but success."""
         ...
 
 
@@ -335,8 +336,8 @@ class CreditBook(Protocol):
 class AroundCall(Protocol):
     """Runs once per client call, before the ledger opens it."""
 
-    async def around_call(self, call: Call, proceed: Proceed) -> Answer:
-        """Return `await proceed(call)`, or an answer of your own, or raise a `GatewayError`."""
+    def around_call(self, call: Call, proceed: Proceed) -> Awaitable[Answer]:
+        """Return `await proceed(call)`, or an answer of your own, or raise a `GatewayError`; usually an `async def`."""
         ...
 
 

@@ -53,11 +53,14 @@ class Pushes(Protocol):
         ...
 
 
-async def push(stream: AsyncIterator[bytes], take: Take) -> None:
-    """Give all chunks of any stream to `take`."""
+def push(stream: AsyncIterator[bytes], take: Take) -> Awaitable[None]:
+    """Give all chunks of any stream to `take`; without a frame of its own while a stream does that by itself."""
     if hasattr(stream, "push"):  # to ask a Protocol costs as much as handing on twenty chunks
-        await cast("Pushes", stream).push(take)
-        return
+        return cast("Pushes", stream).push(take)
+    return _pull(stream, take)
+
+
+async def _pull(stream: AsyncIterator[bytes], take: Take) -> None:
     async for chunk in stream:
         waiting = take(chunk)
         if waiting is not DONE:

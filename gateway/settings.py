@@ -170,7 +170,7 @@ class Identity(_Table):
     sign_ins_per_minute: int = Field(
         default=60,
         ge=0,
-        description="Sign-ins that may be begun from one address in a minute, in each process; more are answered with 429. "
+        description="Sign-ins that may be begun from one address in a minute, over all workers; more are answered with 429. "
         "0 for no limit.",
     )
     public_url: str = Field(

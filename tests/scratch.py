@@ -8,25 +8,26 @@ from __future__ import annotations
 import asyncio
 import functools
 import tempfile
-import uuid
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from gateway.config import environment
 from gateway.store import Database
-from gateway.store.database import connect_postgres
 from gateway.store.migrate import upgrade
 
-POSTGRES = "postgresql://root@127.0.0.1:5432"
+from . import lending
+
+T = TypeVar("T")
+
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 """Parameters of a fixture that gives a database of each kind."""
 
-_templates: dict[tuple[Path, ...], str] = {}
+_lent: dict[tuple[Path, ...], lending.Lending] = {}
 
 
 @contextmanager
@@ -57,55 +58,42 @@ def sqlite_file(*locations: Path) -> bytes:
 
 @contextmanager
 def postgres(*locations: Path) -> Generator[str]:
-    """Make a PostgreSQL database with those tables, and give its URL; it is dropped afterwards."""
-    if locations not in _templates:
-        name = _create()
-        _run(_upgrade(f"{POSTGRES}/{name}", locations))
-        _templates[locations] = name
-    yield from _lent(_create(f"TEMPLATE {_templates[locations]}"))
+    """Lend a PostgreSQL database with those tables, and give its URL; afterwards nothing is connected to it."""
+    _find_postgres()
+    lent = _lent.setdefault(locations, lending.Lending(locations))
+    name = _run(lent.lend())
+    try:
+        yield f"{lending.POSTGRES}/{name}"
+    finally:
+        _run(lent.take_back(name))
 
 
 @contextmanager
 def empty_postgres() -> Generator[str]:
     """Make a PostgreSQL database without any tables, and give its URL; it is dropped afterwards."""
-    yield from _lent(_create())
-
-
-def drop_templates() -> None:
-    """Drop what the others were copied from."""
-    for name in _templates.values():
-        _drop(name)
-    _templates.clear()
-
-
-def _lent(name: str) -> Iterator[str]:
+    _find_postgres()
+    name = _run(lending.create())
     try:
-        yield f"{POSTGRES}/{name}"
+        yield f"{lending.POSTGRES}/{name}"
     finally:
-        _drop(name)
+        _run(lending.drop(name))
 
 
-def _create(options: str = "") -> str:
-    name = f"scratch_{uuid.uuid4().hex}"
+def drop_all() -> None:
+    """Drop the PostgreSQL databases that nobody has borrowed, and what they were copied from."""
+    for lent in _lent.values():
+        _run(lent.drop_all())
+
+
+@functools.cache
+def _find_postgres() -> None:
+    """Skip the test where there is no server; where there is one, tidy up after processes that were killed."""
     try:
-        _run(_execute(f"CREATE DATABASE {name} {options}"))
+        _run(lending.drop_left_behind())
     except OSError as error:
         if "CI" in environment():
             raise
-        pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
-    return name
-
-
-def _drop(name: str) -> None:
-    _run(_execute(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _execute(statement: str) -> None:
-    server = await connect_postgres(f"{POSTGRES}/postgres")
-    try:
-        await server.execute(statement)
-    finally:
-        await server.close()
+        pytest.skip(f"no PostgreSQL answers at {lending.POSTGRES}: {error}")
 
 
 async def _upgrade(url: str, locations: tuple[Path, ...]) -> None:
@@ -114,7 +102,7 @@ async def _upgrade(url: str, locations: tuple[Path, ...]) -> None:
     await database.close()
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """Do it in a thread: whoever needs a database may be inside a running event loop."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, work).result()
+        return thread.submit(asyncio.run, work).result()

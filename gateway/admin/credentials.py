@@ -15,11 +15,12 @@ from pydantic import Field
 from gateway.admin.endpoint import Endpoint
 from gateway.admin.paging import after, page
 from gateway.admin.request import AdminRequest
-from gateway.admin.shapes import Body, Page, PageQuery, Query, Shown, moment
+from gateway.admin.shapes import Body, Page, PageQuery, Query, Several, Shown, moment
 from gateway.errors import InvalidRequest, PermissionDenied
 from gateway.protocols import UsesVault
 from gateway.store.credentials import (
     OPERATOR,
+    State,
     StoredCredential,
     change_credential,
     get_credential,
@@ -45,6 +46,8 @@ class CredentialFilters(PageQuery):
     """Which credentials are meant."""
 
     provider: str | None = Field(default=None, max_length=100, description="By its name in the config.")
+    kind: str | None = Field(default=None, max_length=40, description="`api_key`, or as `/providers` tells.")
+    state: Several[State] = Field(default=(), description="Any of these.")
 
 
 class NewCredential(Body):
@@ -126,6 +129,8 @@ def credentials_at(path: str, read: str, manage: str, tenant_of: Callable[[Any],
             request.database,
             tenant=tenant_of(request),
             provider=query.provider,
+            kind=query.kind,
+            states=query.state,
             after=after(query.cursor, tuple[float, str]),
             limit=query.limit + 1,
         )

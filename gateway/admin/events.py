@@ -31,7 +31,7 @@ class EventShown(Shown):
     """What sinks are told of."""
 
     id: str
-    kind: str = Field(description="adjustment, refund, credit_note, balance or budget.")
+    kind: str = Field(description="adjustment, refund, credit_note, invoice_run, balance or budget.")
     user: str | None
     at: datetime
     data: dict[str, Any] = Field(description="By the kind; see docs/events.md.")
@@ -171,7 +171,7 @@ ENDPOINTS = (
         path="/events",
         permission="billing.read",
         handler=list_events,
-        summary="List refunds, adjustments, credit notes, low balances and reached budgets, the newest first",
+        summary="List refunds, adjustments, credit notes, months of invoices, low balances and reached budgets, the newest first",
         query=PageQuery,
         answer=Page[EventShown],
     ),

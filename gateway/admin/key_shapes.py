@@ -75,6 +75,12 @@ class KeyQuery(PageQuery):
     owner: str | None = Field(
         default=None, max_length=40, description="Only those of this user or service account."
     )
+    search: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="A part of an id, a name, a hint or an owner's id, in whatever case.",
+    )
     inactive: bool = Field(default=False, description="Also those that are expired or revoked.")
 
 

@@ -38,6 +38,7 @@ async def list_(request: AdminRequest[KeyQuery, None]) -> Page[KeyShown]:
         request.tenant,
         owner=own or query.owner,
         with_inactive=query.inactive,
+        search=query.search,
         after=after(query.cursor, tuple[float, str]),
         limit=query.limit + 1,
     )

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gateway.admin.paging import after, page
+from gateway.admin.shapes import PageQuery
 from gateway.identity.roles import Grants
 
 if TYPE_CHECKING:
     from gateway.admin.request import AdminRequest
-    from gateway.admin.shapes import PageQuery
     from gateway.store import Database
 
+QueryT = TypeVar("QueryT", bound=PageQuery)
 Row = TypeVar("Row")
 Row_co = TypeVar("Row_co", covariant=True)
 
@@ -26,7 +27,7 @@ class Lists(Protocol[Row_co]):
 
 
 async def page_of(
-    request: AdminRequest[PageQuery, None], rows: Lists[Row], name: Callable[[Row], str]
+    request: AdminRequest[QueryT, None], rows: Lists[Row], name: Callable[[Row], str]
 ) -> tuple[Sequence[Row], str | None]:
     """The page that a request asks for, and the cursor of the next. Raises `InvalidRequest` for a bad cursor."""
     query = request.query

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -16,6 +17,17 @@ from gateway.errors import InvalidRequest
 from gateway.store.erasure import erase_user
 from gateway.store.memberships import Member, get_member, list_members, roles_of
 from gateway.store.users import User, disable_user, get_user, list_users
+
+
+class UserQuery(PageQuery):
+    """Who is meant."""
+
+    search: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="A part of an id, a name or an e-mail address, in whatever case.",
+    )
 
 
 class MemberChange(Body):
@@ -56,9 +68,10 @@ class UserErased(Shown):
     calls: int = Field(description="Calls that lost what was personal in them.")
 
 
-async def list_(request: AdminRequest[PageQuery, None]) -> Page[MemberShown]:
+async def list_(request: AdminRequest[UserQuery, None]) -> Page[MemberShown]:
     """List the members."""
-    rows, cursor = await page_of(request, list_members, lambda row: row.user)
+    meant = partial(list_members, search=request.query.search)
+    rows, cursor = await page_of(request, meant, lambda row: row.user)
     return Page[MemberShown](data=[_member(row) for row in rows], next_cursor=cursor)
 
 
@@ -80,11 +93,13 @@ async def remove(request: AdminRequest[Query, None]) -> None:
     await grants_of(request).remove_member(request.path["id"], expected=request.expected)
 
 
-async def list_all(request: AdminRequest[PageQuery, None]) -> Page[UserShown]:
+async def list_all(request: AdminRequest[UserQuery, None]) -> Page[UserShown]:
     """List all users."""
     query = request.query
     last = after(query.cursor, tuple[str])
-    rows = await list_users(request.database, after=last[0] if last else None, limit=query.limit + 1)
+    rows = await list_users(
+        request.database, after=last[0] if last else None, limit=query.limit + 1, search=query.search
+    )
     shown, cursor = page(rows, query.limit, lambda row: (row.id,))
     return Page[UserShown](data=[_user(row) for row in shown], next_cursor=cursor)
 
@@ -155,7 +170,7 @@ ENDPOINTS = (
         permission="users.read",
         handler=list_,
         summary="List the members of the tenant",
-        query=PageQuery,
+        query=UserQuery,
         answer=Page[MemberShown],
     ),
     Endpoint(
@@ -188,7 +203,7 @@ ENDPOINTS = (
         permission=_ANY,
         handler=list_all,
         summary="List all users of the gateway",
-        query=PageQuery,
+        query=UserQuery,
         answer=Page[UserShown],
     ),
     Endpoint(

@@ -119,7 +119,7 @@ class BatchEndpoints:
             created_at=now,
             expires_at=now + _WINDOW_SECONDS,
         )
-        await add_batch(self._database, row)
+        await add_batch(self._database, row, request.scope.get("gateway.begun"))
         self._runner.take(row)
         return JSONResponse(batch_object(row))
 

@@ -153,5 +153,8 @@ class CollectedReply:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
+    def left(self) -> None:
+        """See `gone`."""
+
     def keep_alive(self, seconds: float) -> None:
         """There is no stream to keep alive."""

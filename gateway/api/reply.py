@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections.abc import Awaitable
@@ -58,9 +57,9 @@ class HttpReply:
         self._pulse: asyncio.Task[None] | None = None
         self.started = False
 
-    async def whole(self, answer: Answer) -> None:
+    def whole(self, answer: Answer) -> Awaitable[None]:
         """Send an answer that is not streamed."""
-        await self._whole(answer.status, answer.headers, answer.body)
+        return self._whole(answer.status, answer.headers, answer.body)
 
     async def begin(self, answer: Answer) -> None:
         """Send the head of a stream, unless a sign of life has done so."""
@@ -70,6 +69,7 @@ class HttpReply:
                 self._streams = False  # in a sound there is no place for an error: it is only cut
                 return
             extra = [header for header in answer.headers if header[0] != b"content-type"]
+            answer.headers = []  # a stream may be open for long
             await self._begin([*STREAM_HEADERS, *extra])
 
     def write(self, data: bytes) -> Awaitable[None]:
@@ -127,6 +127,10 @@ class HttpReply:
             pass
         self._closed = True
 
+    def left(self) -> bool | None:
+        """Whether the client has gone, where the server says so without being waited for."""
+        return getattr(self._send, "left", None)
+
     def keep_alive(self, seconds: float) -> None:
         """Send a sign of life when nothing was sent for so many seconds and nothing is being sent now."""
         now = time.monotonic()
@@ -154,12 +158,18 @@ class HttpReply:
         await self._emit({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _whole(self, status: int, headers: RawHeaders, body: bytes) -> None:
-        self.started = True
+        self.started = self._closed = True  # nothing is to follow
         headers = [*headers, (b"content-length", b"%d" % len(body))]
-        with contextlib.suppress(OSError):  # the client has gone, and nothing is to follow
-            await self._send({"type": "http.response.start", "status": status, "headers": headers})
-            await self._send({"type": "http.response.body", "body": body})
-        self._closed = True
+        try:
+            for message in (
+                {"type": "http.response.start", "status": status, "headers": headers},
+                {"type": "http.response.body", "body": body},
+            ):
+                sending = self._send(message)
+                if sending is not DONE:
+                    await sending
+        except OSError:  # the client has gone
+            return
 
     async def _emit(self, message: Message) -> None:
         if not self._closed:

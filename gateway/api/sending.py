@@ -1,7 +1,8 @@
 """`send` of ASGI, wrapped without standing in the way of what is streamed.
 
 `gateway serve` offers `send.piece`, which takes a piece of a body without a message around it. Whoever wraps `send` to see
-all messages hides that by it, and gets them all; who cares for the head alone hands `piece` on.
+all messages hides that by it, and gets them all; who cares for the head alone hands `piece` on. `send.left` says whether
+the client has gone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ class OnHead:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.piece: Take | None = getattr(send, "piece", None)
+
+    @property
+    def left(self) -> bool | None:
+        """Whether the client has gone; None where that cannot be told so."""
+        return getattr(self._send, "left", None)
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message."""

@@ -114,6 +114,9 @@ class SocketReply:
         if self.started:
             await asyncio.get_running_loop().create_future()
 
+    def left(self) -> None:
+        """See `gone`."""
+
     def keep_alive(self, seconds: float) -> None:
         """Do nothing: the server sends pings."""
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from gateway.batches.means import Means
 from gateway.batches.run import Run
-from gateway.errors import Unavailable
+from gateway.rounds import Rounds
 from gateway.store.batch_runs import running_batches, take_orphans
 from gateway.store.batches import StoredBatch
 from gateway.store.files import delete_expired_files
@@ -26,22 +26,24 @@ AT_ONCE: Final = 32
 _Name: TypeAlias = tuple[str, str]
 
 
-class Runner:
+class Runner(Rounds):
     """All batches of one gateway."""
 
     def __init__(self, means: Means) -> None:
+        super().__init__("gateway batches", pause=PATROL_SECONDS, log=log)
         self._means = means
         self._runs: dict[_Name, tuple[Run, asyncio.Task[None]]] = {}
-        self._patrol: asyncio.Task[None] | None = None
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._draining = False
+        self._orphans = self._expiry = 0.0
 
     def start(self) -> None:
         """Begin to look after batches. The ledger has been started before."""
         self._draining = False
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._means.slots = asyncio.Semaphore(self._means.at_once)
-        self._patrol = asyncio.get_running_loop().create_task(self._look_after(), name="gateway batches")
+        self._orphans = self._expiry = 0.0
+        super().start()
 
     def take(self, batch: StoredBatch) -> None:
         """Begin to run a batch that is this worker's."""
@@ -66,10 +68,7 @@ class Runner:
     async def stop(self) -> None:
         """End everything; what has not ended is for another process, or for the next start, to go on with."""
         self.drain()
-        if self._patrol is not None:
-            self._patrol.cancel()
-            await asyncio.wait({self._patrol})
-            self._patrol = None
+        await super().stop()
         tasks = [task for _, task in self._runs.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
@@ -84,27 +83,20 @@ class Runner:
         finally:
             del self._runs[name]
 
-    async def _look_after(self) -> None:
-        orphans = expiry = 0.0
-        while True:
-            now = time.monotonic()
-            try:
-                if now >= orphans:
-                    for batch in await take_orphans(self._means.database, self._means.ledger.worker):
-                        log.info("%s: taken on where another process has left it", batch.id)
-                        self.take(batch)
-                    orphans = now + ORPHANS_SECONDS
-                if now >= expiry:
-                    count = await delete_expired_files(self._means.database)
-                    expiry = now + EXPIRY_SECONDS
-                    if count:
-                        log.info("%d files were past their time and are deleted", count)
-                await self._check()
-            except Unavailable:
-                pass  # the journal says so, and when it is over
-            except Exception:
-                log.exception("batches could not be looked after, trying again")
-            await asyncio.sleep(PATROL_SECONDS)
+    async def go_round(self) -> None:
+        """Take on what others have left, delete what is past its time, and see which runs were cancelled."""
+        now = time.monotonic()
+        if now >= self._orphans:
+            for batch in await take_orphans(self._means.database, self._means.ledger.worker):
+                log.info("%s: taken on where another process has left it", batch.id)
+                self.take(batch)
+            self._orphans = now + ORPHANS_SECONDS
+        if now >= self._expiry:
+            count = await delete_expired_files(self._means.database)
+            self._expiry = now + EXPIRY_SECONDS
+            if count:
+                log.info("%d files were past their time and are deleted", count)
+        await self._check()
 
     async def _check(self) -> None:
         if not self._runs:

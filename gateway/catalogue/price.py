@@ -65,6 +65,11 @@ class Units(Struct, frozen=True, kw_only=True):
     request: int = 0
     """Per call that has a prompt."""
 
+    @property
+    def touches_text(self) -> bool:
+        """Whether any of these rates is for calls of nothing but text."""
+        return bool(self.request) or self.reasoning is not None
+
     def rates(self) -> dict[str, int]:
         """Those that there are, by name; those of variants as `image 1024x1536 high` and `film 1280x720`."""
         found: dict[str, int] = {}
@@ -164,12 +169,15 @@ class Price(Struct, frozen=True, kw_only=True):
             + written * self.cached_write
             + usage.completion_tokens * self.output
         )
-        if self.units is not None:
-            millionths += self.units.millionths(usage, self)
+        units = self.units
+        if units is not None and not (usage.beyond_text or units.touches_text):
+            units = None
+        if units is not None:
+            millionths += units.millionths(usage, self)
         if usage.batch_percent:
             millionths -= taken_off(millionths, usage)
-        if self.units is not None:
-            millionths += self.units.fees(usage) * MILLION
+        if units is not None:
+            millionths += units.fees(usage) * MILLION
         return half_even(millionths, MILLION)
 
     def rates(self) -> dict[str, float]:

@@ -175,6 +175,10 @@ def _received(record: dict[str, Any]) -> str:
     return record["received_at"][:19].replace("T", " ")
 
 
+def _caller(record: dict[str, Any]) -> str:
+    return record["key_name"] or record["user"] or record["key"] or ""
+
+
 def _reached(record: dict[str, Any]) -> str:
     return f"{record['provider']}/{record['upstream_model']}" if record["provider"] else ""
 
@@ -225,9 +229,10 @@ _COLUMNS = (
     _Column("id", lambda record: record["id"], style=lambda _: "cyan"),
     _Column("status", lambda record: record["status"], style=lambda record: _COLOURS[record["status"]]),
     _Column("model", lambda record: record["model"], is_elastic=True),
-    _Column("reached", _reached, from_width=120, is_elastic=True),
+    _Column("by", _caller, from_width=120, is_elastic=True),
+    _Column("reached", _reached, from_width=130, is_elastic=True),
     _Column("tokens", _tokens, from_width=110, is_number=True),
-    _Column("cost", _cost, from_width=130, is_number=True),
+    _Column("cost", _cost, from_width=100, is_number=True),
     _Column("took", _duration, from_width=50, is_number=True),
     _Column("error", _why, from_width=140, is_elastic=True, style=lambda _: "red"),
 )

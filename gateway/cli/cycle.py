@@ -159,6 +159,11 @@ class Cycle:
         body, self._body = bytes(self._body), b""
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
+    @property
+    def left(self) -> bool | None:
+        """Whether the client has gone; None while nothing is read from its socket, which `receive` changes."""
+        return None if self.flow.read_paused else self.disconnected
+
     # The answer.
 
     def __call__(self, message: Any) -> Awaitable[None]:

@@ -19,7 +19,7 @@ class Signal:
 
     def __init__(self, *, on: bool = False) -> None:
         self._on = on
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: tuple[asyncio.Future[None], ...] = ()
 
     def is_set(self) -> bool:
         """Whether nobody has to wait."""
@@ -41,11 +41,11 @@ class Signal:
         if self._on:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters += (waiter,)
         try:
             await waiter
         finally:
-            self._waiters.remove(waiter)
+            self._waiters = tuple(each for each in self._waiters if each is not waiter)
 
 
 class Flow(FlowControl):

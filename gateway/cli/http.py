@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
-from httptools import HttpParserError, HttpParserUpgrade, parse_url
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.cli.cycle import Cycle
@@ -78,7 +78,10 @@ class Http(HttpToolsProtocol):
         self.flow.resume_writing()
         if exc is None:
             self.transport.close()
-        self.parser: Any = None  # which holds this connection
+        # All these hold this connection: with them, only the collector could free it, and its buffers with it.
+        self.parser: Any = None
+        self.cycle: Any = None
+        self.pipeline.clear()
 
     @property
     def default_headers(self) -> RawHeaders:
@@ -88,8 +91,9 @@ class Http(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
         self._unused_bytes += len(data)
+        parser: Any = self.parser or self._new_parser()
         try:
-            self.parser.feed_data(data)
+            parser.feed_data(data)
         except HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         except HttpParserUpgrade:
@@ -97,6 +101,11 @@ class Http(HttpToolsProtocol):
                 self.handle_websocket_upgrade()
         if self._unused_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._cut_off()
+
+    def _new_parser(self) -> HttpRequestParser:
+        self.parser = parser = HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        return parser
 
     def on_headers_complete(self) -> None:
         """Begin a request, or let it wait for its turn."""
@@ -156,6 +165,9 @@ class Http(HttpToolsProtocol):
 
         Called now and then, so that no request has to set a timer of its own.
         """
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.scope is self.scope and not cycle.more_body:
+            self.parser = None  # between two requests it knows nothing, and takes a kilobyte
         waits_for, request, count = self._waiting()
         before, number = self._progress
         if waits_for != self._waits_for or request is not before or count != number:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.cli.model_check import Difference
     from gateway.protocols import Provider
     from gateway.routing.live import Entry
+    from gateway.store import Database
 
 _HEADINGS = ("kind", "can", "context", "$ per M", "")
 _NUMBERS = ("context", "$ per M")
@@ -95,22 +96,31 @@ def names(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show all that is known of a model: `provider/model`, a name from the config, or a model's own name."""
-    from gateway.cli import model_view
+    """Show all that is known of a model: `provider/model`, a name of the config or the admin API, or a model's own name.
+
+    It also tells where the name is from, where it leads, and whether it may be called.
+    """
+    from gateway.cli import model_names, model_view
     from gateway.document import did_you_mean
 
-    catalogue = _catalogue(ctx)
-    found = _found(ctx, catalogue, name)
-    if not found:
+    catalogue, entries = _catalogue(ctx), _stored_entries(ctx)
+    found = _found(ctx, catalogue, entries, name)
+    entry = entries.get(name)
+    if not found and entry is None:
         everything = [name for name, _ in _rows(ctx, catalogue, everything=True)]
-        names = {*everything, *(full.partition("/")[2] for full in everything)}
+        names = {*everything, *entries, *(full.partition("/")[2] for full in everything)}
         raise click.ClickException(f"Nothing is known of '{name}'{did_you_mean(name, names)}")
-    now = time.time()
+    now, providers = time.time(), _providers(ctx)
+    if entry is not None and not as_json:
+        click.echo(model_names.sentence(entry))
     for full, model in found:
-        if as_json:
-            click.echo(json.dumps(model_view.record(full, model, now)))
-        else:
+        if not as_json:
             _print_page(full, model, now)
+            continue
+        asked = name if entry is not None else full
+        where = model_names.told(asked, entries, enabled_provider=full.partition("/")[0] in providers)
+        may = where["enabled"] and (full not in entries or entries[full].enabled)
+        click.echo(json.dumps({**model_view.record(full, model, now), **where, "enabled": may}))
 
 
 @models.command()
@@ -157,6 +167,28 @@ def _entries(ctx: click.Context) -> Mapping[str, Entry]:
     return layered(config_of(ctx).models, on_database(ctx, all_routes))
 
 
+def _stored_entries(ctx: click.Context) -> Mapping[str, Entry]:
+    """As `_entries`, without bringing the database up to date, and for a look at what is known without one."""
+    from gateway.cli.db import on_database
+    from gateway.errors import Unavailable
+    from gateway.routing.live import layered
+    from gateway.store.migrate import needs_upgrade
+    from gateway.store.model_routes import StoredRoute, all_routes
+
+    if not path_of(ctx).exists():
+        return {}
+
+    async def stored(database: Database) -> Sequence[StoredRoute]:
+        return () if await needs_upgrade(database) else await all_routes(database)
+
+    try:
+        rows = on_database(ctx, stored)
+    except Unavailable as error:
+        click.echo(f"names of the admin API are not among these: {error.message}", err=True)
+        rows = ()
+    return layered(config_of(ctx).models, rows)
+
+
 def _providers(ctx: click.Context) -> dict[str, Provider]:
     """The enabled providers by the name of their table; none where there is no config."""
     if not path_of(ctx).exists():
@@ -191,12 +223,15 @@ def _of(provider: Provider, catalogue: ModelCatalogue) -> list[tuple[str, Model]
     ]
 
 
-def _found(ctx: click.Context, catalogue: ModelCatalogue, name: str) -> list[tuple[str, Model]]:
-    """Everything that a name may mean: the targets of a name of the config, else a provider's model, else any."""
-    providers = _providers(ctx)
-    route = config_of(ctx).models.get(name) if providers else None
-    if route is not None:
-        pairs = [(target.provider, target.model) for target in route.targets]
+def _found(
+    ctx: click.Context, catalogue: ModelCatalogue, entries: Mapping[str, Entry], name: str
+) -> list[tuple[str, Model]]:
+    """Everything that a name may mean: the targets that it has been given, else a provider's model, else any."""
+    from gateway.routing.live import targets_of
+
+    providers, entry = _providers(ctx), entries.get(name)
+    if entry is not None and entry.route is not None:
+        pairs = [(target.provider, target.model) for target in targets_of(entry.route)]
     elif name.partition("/")[0] in {*providers, *catalogue.providers}:
         pairs = [(name.partition("/")[0], name.partition("/")[2])]
     else:

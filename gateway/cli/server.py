@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from gateway.cli.http import Http, Patience
+from gateway.cli.memory import Crowd
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -72,6 +73,7 @@ class Server(uvicorn.Server):
         self._patience = patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._cut_off = asyncio.Event()
+        self._crowd = Crowd()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the gateway, then listen. Raises what the gateway's start raises."""
@@ -84,12 +86,13 @@ class Server(uvicorn.Server):
             await self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Do what uvicorn does ten times a second, and let no client keep a connection for nothing."""
+        """Do what uvicorn does ten times a second, let no client keep a connection, nor the process memory, for nothing."""
         if self._loop is not None and counter % _TICKS_PER_LOOK == 0:
             now = self._loop.time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Http):
                     connection.look(now, self._patience)
+            self._crowd.note(self._gateway.running)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

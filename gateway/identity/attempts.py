@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import RateLimited
+from gateway.store.tickets import Tickets
+
+if TYPE_CHECKING:
+    from gateway.store import Database
 
 _WINDOW: Final = 60.0
 _MOST: Final = 10_000
@@ -47,12 +51,15 @@ class Throttle:
     def _refuse(self, since: float, count: int) -> None:
         left = since + _WINDOW - time.monotonic()
         if count >= self._most and left > 0:
-            seconds = int(left) + 1
-            raise RateLimited(
-                f"{self._told} Try again in {seconds} s.",
-                code=self._code,
-                headers=[(b"retry-after", str(seconds).encode())],
-            )
+            raise self._refusal(left)
+
+    def _refusal(self, left: float) -> RateLimited:
+        seconds = int(left) + 1
+        return RateLimited(
+            f"{self._told} Try again in {seconds} s.",
+            code=self._code,
+            headers=[(b"retry-after", str(seconds).encode())],
+        )
 
 
 class Attempts(Throttle):
@@ -69,12 +76,21 @@ class Attempts(Throttle):
 
 
 class Beginnings(Throttle):
-    """Sign-ins that are begun, each of which the gateway has to remember for some minutes."""
+    """Sign-ins that are begun, each of which the gateway has to remember for some minutes. Counted over all workers."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, database: Database) -> None:
         super().__init__(
             per_minute, told="Too many sign-ins were begun from your address.", code="too_many_sign_ins"
         )
+        self._tickets = Tickets(database, "sign-ins-begun")
+
+    async def begin(self, address: str | None) -> None:
+        """Count one more. Raises `RateLimited` when it is one too many, here or elsewhere, and `Unavailable`."""
+        self.count(address)  # who is refused here costs the database nothing
+        if self._most:
+            count, until = await self._tickets.count(_site(address), seconds=_WINDOW)
+            if count > self._most:
+                raise self._refusal(max(0.0, until - time.time()))
 
 
 def _site(address: str | None) -> str:

@@ -63,7 +63,7 @@ class Devices:
 
     async def begin(self, client: Client, *, tenant: str | None = None) -> Codes:
         """Note that a program asks to be let in. Raises `RateLimited`, `Unavailable` when too many do."""
-        self._sessions.begin(client.address)
+        await self._sessions.begin(client.address)
         code = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
         about = {"tenant": tenant, "address": client.address, "agent": client.agent, "since": time.time()}
         await self._waiting.issue(about, seconds=SECONDS, token=code)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import Unavailable
+from gateway.rounds import Rounds
 from gateway.store.erasure import sweep
 from gateway.store.kept_answers import delete_expired_answers
 from gateway.store.tickets import Tickets
@@ -27,25 +25,17 @@ _LOOK: Final = 300.0
 _PURPOSE: Final = "retention"
 
 
-class Retention:
+class Retention(Rounds):
     """Sweeps when nobody has within the hour."""
 
     def __init__(self, database: Database) -> None:
+        super().__init__("gateway retention", pause=_LOOK, log=log, at_once=False)
         self._database = database
         self._turns = Tickets(database, _PURPOSE)
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.create_task(self._run(), name="gateway retention")
-
-    async def stop(self) -> None:
-        """End, in the midst of a sweep too: the next one goes on."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+    async def go_round(self) -> None:
+        """Sweep when it is due. Raises `Unavailable`."""
+        await self.look()
 
     async def look(self) -> bool:
         """Sweep when it is due, and return whether it was. Raises `Unavailable`."""
@@ -56,13 +46,3 @@ class Retention:
         if count:
             log.info("%d calls are older than their tenants keep them: what is personal is gone", count)
         return True
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK)
-            try:
-                await self.look()
-            except Unavailable:
-                continue  # the journal says so, and when it is over
-            except Exception:
-                log.exception("the sweep has failed, trying again in an hour")

@@ -53,7 +53,7 @@ class Sessions:
         self._database = database
         self.rules = rules
         self.cookies = Cookies(rules)
-        self._beginnings = Beginnings(rules.sign_ins_per_minute)
+        self._beginnings = Beginnings(rules.sign_ins_per_minute, database)
         self._known = KnownSessions(database, changes, rules)
         self._entries = self._known.entries
 
@@ -117,9 +117,9 @@ class Sessions:
             return None
         return Visitor(principal=known.principal, csrf=known.csrf, headers=self.cookies.headers(signed_in))
 
-    def begin(self, address: str | None) -> None:
-        """Count a sign-in that is begun, before anything is stored for it. Raises `RateLimited`."""
-        self._beginnings.count(address)
+    async def begin(self, address: str | None) -> None:
+        """Count a sign-in that is begun, before anything is stored for it. Raises `RateLimited`, `Unavailable`."""
+        await self._beginnings.begin(address)
 
     async def sign_in(
         self, proof: Proof, *, method: str, client: Client, invitation: str | None = None

@@ -103,7 +103,7 @@ class Ledger:
         return self._worker
 
     def write(self, unit: Unit) -> asyncio.Future[None]:
-        """Write rows that belong to a call together with the ledger's own; as `Journal.submit` does."""
+        """Write rows together with the ledger's own; as `Journal.submit` does."""
         return self._journal.submit(unit)
 
     def _committed(self) -> None:

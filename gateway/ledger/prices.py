@@ -73,7 +73,8 @@ class Pricing:
             )
         self.book = book
         self.selling = selling or SellingPrices(Terms(name=None), Decimal(1))
-        self._refuse = unknown == "refuse"
+        self.refuses = unknown == "refuse"
+        """Whether there is anything to `check`."""
         self._fallback = fallback if unknown == "fallback" else None
 
     def price(self, catalogue: str, model: str, at: float) -> Price | None:
@@ -108,7 +109,7 @@ class Pricing:
 
         Raises `InvalidRequest` (400, `model_price_unknown`).
         """
-        if self._refuse and self.book.find(catalogue, model, at) is None:
+        if self.refuses and self.book.find(catalogue, model, at) is None:
             raise InvalidRequest(
                 f"No price is known for the model {model!r} of {catalogue!r}, and this gateway refuses such calls.",
                 code="model_price_unknown",

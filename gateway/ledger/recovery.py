@@ -161,7 +161,8 @@ class Recovery:
 
     async def _settle_all(self, *which: ColumnElement[bool]) -> int:
         count = 0
-        query = select(model_calls).where(_OPEN, *which).order_by(model_calls.c.id).limit(_AT_ONCE)
+        # In no order: to have one by id, SQLite would walk along all calls that ever were.
+        query = select(model_calls).where(_OPEN, *which).limit(_AT_ONCE)
         while True:
             async with self._database.connect() as connection:
                 rows = (await connection.execute(query)).all()

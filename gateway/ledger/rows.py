@@ -31,6 +31,7 @@ _CALL = (
     "stream",
     "worker",
     "received_at",
+    "authenticator",
 )
 _OUTCOME = (
     "status",
@@ -98,6 +99,7 @@ def call_values(call: Call, worker: str) -> tuple[Any, ...]:
         call.stream,
         worker,
         call.received_at,
+        principal.authenticator or None,
     )
 
 
@@ -188,17 +190,7 @@ def clean(value: str | None, length: int) -> Any:
 
 def units(usage: Usage) -> str | None:
     """What is not text, as JSON by the names of `Usage`, or None where there is none of it, as in plain chats."""
-    if not (
-        usage.images
-        or usage.seconds
-        or usage.characters
-        or usage.searches
-        or usage.file_searches
-        or usage.containers
-        or usage.batch_percent
-        or usage.audio_prompt_tokens
-        or usage.audio_completion_tokens
-    ):
+    if not (usage.batch_percent or usage.beyond_text):
         return None
     counts = {name: min(max(0, getattr(usage, name)), _MOST_TOKENS) for name in _UNITS}
     found: dict[str, Any] = {name: count for name, count in counts.items() if count}
@@ -222,7 +214,11 @@ def call_of(row: Any) -> Call:
         shows_usage=False,
         body=b"",
         principal=Principal(
-            tenant=row.tenant, authenticator="", user=row.user, key=row.key, key_name=row.key_name
+            tenant=row.tenant,
+            authenticator=row.authenticator or "",
+            user=row.user,
+            key=row.key,
+            key_name=row.key_name,
         ),
         received_at=row.received_at,
     )

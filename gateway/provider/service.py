@@ -268,9 +268,11 @@ class Service(ABC):
         raise error
 
     def _streamed(self, response: Response) -> Answer:
+        headers = [header for header in response.headers if header[0] in self.passed_on]
+        response.headers.clear()  # nobody asks for the others any more, and a stream may be open for long
         return Answer(
             response.status,
-            [header for header in response.headers if header[0] in self.passed_on],
+            headers,
             stream=Stream(response, self.failures),
             close=response.close,
             scrub=self.failures.scrub,

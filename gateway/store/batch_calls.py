@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from gateway.store.database import Database
+    from gateway.store.kept_answers import Begun
 
 _ABROAD: Final = "batch:"
 _AT_ONCE: Final = 500
@@ -33,20 +34,24 @@ def worker_of(batch: StoredJob) -> str:
     return _ABROAD + hashlib.sha256(f"{batch.tenant}\0{batch.id}".encode()).hexdigest()[:32]
 
 
-async def hand_over(database: Database, batch: StoredJob, calls: Sequence[str]) -> None:
+async def hand_over(
+    database: Database, batch: StoredJob, calls: Sequence[str], begun: Begun | None = None
+) -> None:
     """Store a batch that its provider has taken, and make these calls its own: all of that or nothing.
 
-    `calls` are ids of open calls, with the line's own id as the client's; they become `BATCH/CUSTOM_ID`.
-    Raises `Unavailable`.
+    `calls` are ids of open calls, with the line's own id as the client's; they become `BATCH/CUSTOM_ID`. `begun` is told
+    within the transaction. Raises `Unavailable`.
     """
     values = {name: getattr(batch, name) for name in StoredJob.__struct_fields__}
-    named = func.substr(literal(f"{batch.id}/") + model_calls.c.client_request_id, 1, _LONGEST)
+    label = func.substr(literal(f"{batch.id}/") + model_calls.c.client_request_id, 1, _LONGEST)
     async with database.begin() as connection:
         await connection.execute(insert(jobs).values(**values))
+        if begun is not None:
+            await begun(connection, batch.id)
         for start in range(0, len(calls), _AT_ONCE):
             some = model_calls.c.id.in_(calls[start : start + _AT_ONCE])
             mine = update(model_calls).where(some, _OPEN)
-            await connection.execute(mine.values(worker=worker_of(batch), client_request_id=named))
+            await connection.execute(mine.values(worker=worker_of(batch), client_request_id=label))
 
 
 async def open_calls(database: Database, batch: StoredJob) -> list[Row[Any]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from gateway.store.database import Database
+    from gateway.store.kept_answers import Begun
 
 Status = Literal[
     "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
@@ -63,10 +64,12 @@ class StoredBatch(Struct, frozen=True, kw_only=True):
 _COLUMNS = StoredBatch.__struct_fields__
 
 
-async def add_batch(database: Database, row: StoredBatch) -> None:
-    """Store a new batch. Raises `Unavailable`."""
+async def add_batch(database: Database, row: StoredBatch, begun: Begun | None = None) -> None:
+    """Store a new batch; `begun` is told within the transaction. Raises `Unavailable`."""
     async with database.begin() as connection:
         await connection.execute(insert(batches).values({name: getattr(row, name) for name in _COLUMNS}))
+        if begun is not None:
+            await begun(connection, row.id)
 
 
 async def get_batch(database: Database, tenant: str, id: str) -> StoredBatch | None:

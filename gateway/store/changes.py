@@ -8,9 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlalchemy import select
-
 from gateway.errors import InvalidRequest
+from gateway.store.revisions import Revisions
 from gateway.store.tables import revisions
 from gateway.store.upsert import insert_into
 
@@ -57,10 +56,10 @@ async def bump(connection: AsyncConnection, name: str) -> int:
 
 
 class Changes:
-    """Watches revisions for all who hold rows in memory: one query for everybody, every 0.4 s."""
+    """Watches revisions for all who hold rows in memory: one look for everybody, every 0.4 s."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._revisions = Revisions(database)
         self._watchers: dict[str, list[Refresh]] = {}
         self._seen: dict[str, int] = {}
         self._failing: set[str] = set()
@@ -68,7 +67,7 @@ class Changes:
 
     async def watch(self, name: str, refresh: Refresh) -> None:
         """Call `refresh` now, and after every change of the table of that name. Raises what the first call raises."""
-        present = await self._read()
+        present = await self._revisions.read()
         await refresh(present.get(name, 0))
         self._watchers.setdefault(name, []).append(refresh)
         self._seen.setdefault(name, present.get(name, 0))
@@ -84,10 +83,11 @@ class Changes:
             self._task = None
         self._watchers.clear()
         self._seen.clear()
+        self._revisions.close()
 
     async def look(self) -> None:
         """See at once what has changed. Raises what the database raises."""
-        present = await self._read()
+        present = await self._revisions.read()
         for name, watchers in [*self._watchers.items()]:
             revision = present.get(name, 0)
             if revision == self._seen.get(name, 0) and name not in self._failing:
@@ -97,11 +97,6 @@ class Changes:
                 await refresh(revision)
             self._failing.discard(name)
             self._seen[name] = revision
-
-    async def _read(self) -> dict[str, int]:
-        async with self._database.connect() as connection:
-            rows = await connection.execute(select(revisions.c.name, revisions.c.value))
-            return {row.name: row.value for row in rows}
 
     async def _watch(self) -> None:
         away = False

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import InvalidRequest
@@ -16,7 +16,7 @@ from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.checks import check_name
 from gateway.store.identity_tables import components
 from gateway.store.random_ids import new_id
-from gateway.store.structs import many, one
+from gateway.store.structs import many, one, page
 from gateway.types import MAKE_CALLS
 
 if TYPE_CHECKING:
@@ -68,9 +68,16 @@ def check_new(new: NewComponent) -> None:
 
 
 async def create_component(
-    database: Database, new: NewComponent, scheme: Scheme, key_id: str, public_key: bytes, *, actor: Actor
+    database: Database,
+    new: NewComponent,
+    scheme: Scheme,
+    key_id: str,
+    public_key: bytes,
+    *,
+    actor: Actor,
+    disabled: bool = False,
 ) -> Component:
-    """Register a component. Raises `InvalidRequest` for a bad name or key, and (409) for a key that is registered."""
+    """Register a component, `disabled` until an administrator lets it in. Raises `InvalidRequest` for a bad name or key, and (409) for a key that is registered."""
     check_new(new)
     if len(public_key) != _KEY_BYTES:
         raise InvalidRequest("A component's key is an Ed25519 public key of 32 bytes.", param="public_key")
@@ -88,11 +95,12 @@ async def create_component(
                 models=new.models,
                 created_at=now,
                 updated_at=now,
-                disabled_at=None,
+                disabled_at=now if disabled else None,
                 revision=await bump(connection, REVISION),
             )
             await connection.execute(insert(components).values(_values(row)))
             after = {"name": new.name, "scheme": scheme, "key_id": key_id, "scopes": [*new.scopes]}
+            after |= {"disabled": True} if disabled else {}
             await record(connection, actor, "component.register", row.id, tenant=new.tenant, after=after)
     except IntegrityError as error:
         raise InvalidRequest(
@@ -111,11 +119,16 @@ async def list_components(
     database: Database, tenant: str, *, after: str | None = None, limit: int | None = None
 ) -> list[Component]:
     """The components of a tenant by id; `after` is the last one of the page before."""
-    query = select(components).where(components.c.tenant == tenant).order_by(components.c.id)
-    if after is not None:
-        query = query.where(components.c.id > after)
+    query = select(components).where(components.c.tenant == tenant)
+    return await page(database, query, components.c.id, Component, after=after, limit=limit)
+
+
+async def count_waiting(database: Database, tenant: str) -> int:
+    """How many components of a tenant have registered themselves, and were never let in."""
+    never = components.c.disabled_at == components.c.created_at
+    query = select(func.count()).select_from(components).where(components.c.tenant == tenant, never)
     async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), Component)
+        return await connection.scalar(query) or 0
 
 
 async def all_components(database: Database) -> list[Component]:

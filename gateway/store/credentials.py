@@ -7,12 +7,12 @@ Nothing here knows a secret. What somebody changes is audited; what the gateway 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, case, delete, func, insert, select, tuple_, update
 
 from gateway.errors import InvalidRequest
 from gateway.store.audit import Actor, record
@@ -30,6 +30,9 @@ OPERATOR: Final = ""
 REVISION: Final = "credentials"
 MOST_OF_A_TENANT: Final = 20
 """For one provider: all of them are in every worker's memory."""
+
+
+State: TypeAlias = Literal["untried", "working", "failing", "disabled"]
 
 
 class StoredCredential(Struct, frozen=True, kw_only=True):
@@ -57,13 +60,22 @@ class StoredCredential(Struct, frozen=True, kw_only=True):
     revision: int
 
     @property
-    def state(self) -> str:
+    def state(self) -> State:
         """`disabled`; `failing` when the provider refused it last; `working`; `untried`."""
         if not self.enabled:
             return "disabled"
         if self.last_error_at is not None and self.last_error_at >= (self.checked_at or 0):
             return "failing"
         return "untried" if self.checked_at is None else "working"
+
+
+_STATE: Final = case(
+    (credentials.c.enabled.is_(False), "disabled"),
+    (credentials.c.last_error_at >= func.coalesce(credentials.c.checked_at, 0.0), "failing"),
+    (credentials.c.checked_at.is_(None), "untried"),
+    else_="working",
+)
+"""As `StoredCredential.state`."""
 
 
 class Note(Struct, frozen=True, kw_only=True):
@@ -95,12 +107,23 @@ async def list_credentials(database: Database, *, tenant: str) -> list[StoredCre
 
 
 async def page_of_credentials(
-    database: Database, *, tenant: str, provider: str | None, after: tuple[float, str] | None, limit: int
+    database: Database,
+    *,
+    tenant: str,
+    provider: str | None = None,
+    kind: str | None = None,
+    states: Collection[State] = (),
+    after: tuple[float, str] | None,
+    limit: int,
 ) -> list[StoredCredential]:
-    """Some of a tenant's, oldest first; `after` holds `created_at` and `id` of the last one before."""
+    """Some of a tenant's, oldest first; `after` holds `created_at` and `id` of the last one before. No states are all."""
     where = [credentials.c.tenant == tenant]
     if provider is not None:
         where.append(credentials.c.provider == provider)
+    if kind is not None:
+        where.append(credentials.c.kind == kind)
+    if states:
+        where.append(_STATE.in_(states))
     if after is not None:
         where.append(tuple_(credentials.c.created_at, credentials.c.id) > after)
     return await _select(database, *where, limit=limit)

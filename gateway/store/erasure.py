@@ -6,7 +6,7 @@ The audit log is not touched: its entries are chained, so they name people by id
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import and_, delete, func, null, or_, select, update
@@ -14,7 +14,14 @@ from sqlalchemy import and_, delete, func, null, or_, select, update
 from gateway.errors import InvalidRequest
 from gateway.store.audit import Actor, record
 from gateway.store.changes import bump
-from gateway.store.forgetting import call_id_at, forget_in_calls, forget_stored
+from gateway.store.forgetting import (
+    ERASED,
+    call_id_at,
+    forget_in_calls,
+    forget_in_notices,
+    forget_notices,
+    forget_stored,
+)
 from gateway.store.identity_tables import (
     admin_requests,
     components,
@@ -40,9 +47,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.database import Database
-
-ERASED: Final = "(erased)"
-"""What stands in place of a name that is gone."""
 
 _DAY = 86_400.0
 _OWNED = (team_members, memberships, teams, roles, invitations, service_accounts, components, credentials)
@@ -107,6 +111,8 @@ async def erase_tenant(database: Database, tenant: str, *, operator_tenant: str,
         after = {"users": len(lonely)}
         await record(connection, actor, "tenant.erase", tenant, tenant=tenant, after=after)
     await forget_stored(database, tenant)
+    await forget_notices(database, tenant)
+    await forget_in_notices(database, lonely)
     # Whoever is erased may have made calls for tenants that they have left before.
     theirs = or_(model_calls.c.tenant == tenant, model_calls.c.user.in_(lonely))
     calls = await forget_in_calls(database, theirs)
@@ -137,6 +143,7 @@ async def erase_user(database: Database, user: str, *, actor: Actor) -> Erased:
     for tenant in sorted({tenant for tenant, _ in keys}):
         await forget_stored(database, tenant, keys=[key for of, key in keys if of == tenant])
     await _forget_batches(database, user)
+    await forget_in_notices(database, [user])
     calls = await forget_in_calls(database, or_(model_calls.c.user == user, model_calls.c.key.in_(ids)))
     return Erased(calls=calls, users=1)
 
@@ -156,6 +163,7 @@ async def sweep(database: Database, *, now: float) -> int:
         if row.swept_until is not None and row.swept_until >= until:
             continue
         await forget_stored(database, row.id, before=until)
+        await forget_notices(database, row.id, before=until)
         since = "" if row.swept_until is None else call_id_at(row.swept_until - _DAY)
         of_tenant = and_(model_calls.c.tenant == row.id, model_calls.c.id < call_id_at(until))
         count += await forget_in_calls(database, of_tenant, since=since)

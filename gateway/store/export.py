@@ -21,6 +21,7 @@ from gateway.store.identity_tables import (
     teams,
     users,
 )
+from gateway.store.money_tables import notices
 from gateway.store.tables import (
     api_keys,
     batch_lines,
@@ -59,6 +60,7 @@ _KINDS: Final = (
     _Kind("credential", credentials, left_out=("sealed", "master_key", "revision")),
     _Kind("call", model_calls, left_out=("worker",)),
     _Kind("usage", usage_buckets),
+    _Kind("notice", notices, left_out=("sent",)),
     _Kind("response", responses, json=("input", "response"), left_out=("worker",), at_once=20),
     _Kind("file", files),
     _Kind("file_chunk", file_chunks, at_once=1),

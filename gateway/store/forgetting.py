@@ -1,32 +1,38 @@
-"""Takes what is personal out of calls, and deletes what clients have stored: in small transactions."""
+"""Takes what is personal out of calls and notices, and deletes what clients have stored: in small transactions."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, or_, select, update
 
 from gateway.store.identity_tables import kept_answers
-from gateway.store.money_tables import answered_calls
+from gateway.store.money_tables import answered_calls, notices
 from gateway.store.tables import (
     batch_lines,
     batches,
+    dead_letters,
     file_chunks,
     files,
     jobs,
     model_calls,
+    outbox,
     response_events,
     responses,
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy import ColumnElement, Row, Table
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.database import Database
 
 PERSONAL: Final = ("user", "key_name", "client_request_id", "error_message")
 """The columns of a call that may tell of a person; what it cost, and by which key, stays."""
+
+ERASED: Final = "(erased)"
+"""What stands in place of a name that is gone."""
 
 _AT_ONCE = 500
 
@@ -88,6 +94,54 @@ async def forget_stored(
         if batches_of is not None:
             which.append(batches.c.id.in_([*batches_of]))
         await _delete(database, tenant, batches, batch_lines, "batch", which)
+
+
+async def forget_notices(database: Database, tenant: str, *, before: float = float("inf")) -> None:
+    """Delete the tenant's notices of before a moment; those that sinks still wait for only lose whom they name."""
+    which = [notices.c.tenant == tenant]
+    if before != float("inf"):
+        which.append(notices.c.at < before)
+    async for page in _pages(database, which):
+        ids = [row.id for row in page]
+        async with database.begin() as connection:
+            query = select(outbox.c.call).where(outbox.c.call.in_(ids))
+            waiting = {*(await connection.execute(query)).scalars()}
+            waiting |= {row.id for row in page if not row.sent}
+            gone = [each for each in ids if each not in waiting]
+            await connection.execute(delete(notices).where(notices.c.id.in_(gone)))
+            await connection.execute(delete(dead_letters).where(dead_letters.c.call.in_(gone)))
+            await _take_out(connection, [row for row in page if row.id in waiting])
+
+
+async def forget_in_notices(database: Database, users: Collection[str]) -> None:
+    """Take these users out of all notices, which stay."""
+    async for page in _pages(database, [notices.c.user.in_(users)]):
+        async with database.begin() as connection:
+            await _take_out(connection, page)
+
+
+async def _pages(database: Database, which: list[ColumnElement[bool]]) -> AsyncGenerator[Sequence[Row[Any]]]:
+    query = select(notices).where(*which).order_by(notices.c.id).limit(_AT_ONCE)
+    last = ""
+    while True:
+        async with database.connect() as connection:
+            page = (await connection.execute(query.where(notices.c.id > last))).all()
+        if not page:
+            return
+        yield page
+        last = page[-1].id
+
+
+async def _take_out(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
+    for row in rows:
+        if row.user is not None:
+            told = {name: _without(value, row.user) for name, value in row.data.items()}
+            taken = update(notices).where(notices.c.id == row.id)
+            await connection.execute(taken.values(user=None, data=told))
+
+
+def _without(value: Any, user: str) -> Any:
+    return value.replace(user, ERASED) if isinstance(value, str) else value
 
 
 async def _delete(

@@ -1,7 +1,8 @@
 """How the units of a batch are put together, so that like rows are written by one statement.
 
-A batch falls into runs. In a run the plain units come first, then those whose guards can be asked together, then what
-ends a row that those have just made; a unit with any other guard ends a run and keeps its place.
+What must be fresh is written first. The rest of a batch falls into runs. In a run the plain units come first, then those
+whose guards can be asked together, then what ends a row that those have just made; a unit with any other guard ends a run
+and keeps its place.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from gateway.store.writes import Add, Delete, Guard, Insert, Statement, Transition, Unit, Write
+from gateway.errors import GatewayError
+from gateway.store.writes import Add, Delete, Fresh, Guard, Insert, Statement, Transition, Unit, Write
 
 Placed: TypeAlias = tuple[int, Unit]
 """A unit and its place in the batch."""
@@ -30,11 +32,43 @@ class Run(Struct, gc=False):
     alone: Placed | None = None
 
 
-def runs(units: Sequence[Unit]) -> Iterator[Run]:
+def apart(units: Sequence[Unit]) -> tuple[dict[Fresh, list[Placed]], list[Placed]]:
+    """Part the units whose row must be fresh, by statement, from the others."""
+    fresh: dict[Fresh, list[Placed]] = {}
+    others: list[Placed] = []
+    for placed in enumerate(units):
+        _, unit = placed
+        statement = unit[0].statement if unit else None  # an empty one waits for those before it
+        if isinstance(statement, Fresh):
+            if len(unit) > 1:
+                raise ValueError("a row that must be fresh is a unit by itself")
+            fresh.setdefault(statement, []).append(placed)
+        else:
+            others.append(placed)
+    return fresh, others
+
+
+def not_fresh(
+    statement: Fresh, units: Iterable[Placed], made: Iterable[Sequence[Any]]
+) -> dict[int, GatewayError]:
+    """Refuse the units that have not made their row: of equal ones, all but the first."""
+    left = {tuple(key) for key in made}
+    refused: dict[int, GatewayError] = {}
+    for place, unit in units:
+        values = unit[0].values
+        key = tuple([values[each] for each in statement.key_places])
+        if key in left:
+            left.remove(key)
+        else:
+            refused[place] = statement.refusal()
+    return refused
+
+
+def runs(units: Iterable[Placed]) -> Iterator[Run]:
     """Split a batch."""
     run = Run([], [], [])
     made: set[Any] = set()
-    for place, unit in enumerate(units):
+    for place, unit in units:
         kind = _kind(unit)
         if kind is None:
             later = made and any(

@@ -14,7 +14,7 @@ from gateway.store.audit import Actor, record
 from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.identity_tables import invitations
 from gateway.store.random_ids import new_id, new_secret
-from gateway.store.structs import many, one
+from gateway.store.structs import one, page
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -145,11 +145,8 @@ async def list_invitations(
     database: Database, tenant: str, *, after: str | None = None, limit: int | None = None
 ) -> list[Invitation]:
     """The invitations of a tenant by id, whatever became of them; `after` is the last id of the page before."""
-    query = select(invitations).where(invitations.c.tenant == tenant).order_by(invitations.c.id)
-    if after is not None:
-        query = query.where(invitations.c.id > after)
-    async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), Invitation)
+    query = select(invitations).where(invitations.c.tenant == tenant)
+    return await page(database, query, invitations.c.id, Invitation, after=after, limit=limit)
 
 
 async def revoke_invitation(

@@ -170,7 +170,8 @@ class Journal:
             self._came_back()
             self._resolve(answer)
         if self._queue or (self.away and self._accepting):
-            self._write()
+            # From the next turn of the loop on: what it brings, and what those submit who go on now, goes along.
+            self._next = self._loop.call_soon(self._write)
         else:
             self._busy = False
             if self._idle is not None and not self._idle.done():

@@ -1,14 +1,15 @@
 """The journal's way into PostgreSQL: one connection, whole batches as arrays.
 
-A batch becomes one `INSERT … SELECT unnest(…)` for each kind of row and one `UPDATE … FROM unnest(…)` for each kind of
-transition; what hangs on them follows in a second round, then the guards. When a guard refuses, the units that asked it
-are written one by one, each under a savepoint, as those whose guards cannot be asked together are, in their place.
+What must be fresh is inserted first. The rest of a batch becomes one `INSERT … SELECT unnest(…)` for each kind of row and
+one `UPDATE … FROM unnest(…)` for each kind of transition; what hangs on them follows in a second round, then the guards.
+When a guard refuses, the units that asked it are written one by one, each under a savepoint, as those whose guards cannot be
+asked together are, in their place.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -25,11 +26,11 @@ from gateway.store.backend import (
     compile_guard,
 )
 from gateway.store.database import Database, connect_postgres
-from gateway.store.grouping import Claims, Exhausted, Placed, Sums, by_statement, runs
-from gateway.store.writes import Add, Delete, Guard, Insert, Transition, Unit, Write
+from gateway.store.grouping import Claims, Exhausted, Placed, Sums, apart, by_statement, not_fresh, runs
+from gateway.store.turns import TURN
+from gateway.store.writes import Add, Delete, Fresh, Guard, Insert, Transition, Unit, Write
 
 _TIMEOUT = 10.0
-_TURN = 0x6761_7465_6A6F_7572  # "gatejour": the advisory lock of those whose guards lock rows in no order
 _PASSING = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58", "XX"})
 """SQLSTATE classes of trouble that passes: connection, read-only standby, login, deadlock, resources, shutdown."""
 
@@ -90,15 +91,18 @@ class PostgresBackend:
         if _is_plain_insert(units):  # a transaction by itself
             await self._insert(units[0][0].statement, [write for unit in units for write in unit])
             return {}
-        refused: dict[int, GatewayError] = {}
+        fresh, others = apart(units)
+        if len(fresh) == 1 and not others:  # a transaction by itself, too
+            return await self._write_fresh(fresh)
         sums = Sums()
-        grouped = list(runs(units))
+        grouped = list(runs(others))
         self._takes_turns = self._takes_turns or any(run.guarded or run.alone for run in grouped)
         async with self._connection.transaction():
             if (
                 self._takes_turns
             ):  # else two workers would lock each other out, by guards and by sums of the same rows
-                await self._connection.execute(f"SELECT pg_advisory_xact_lock({_TURN})")
+                await self._connection.execute(f"SELECT pg_advisory_xact_lock({TURN})")
+            refused = await self._write_fresh(fresh)
             for run in grouped:
                 await self._write_together(run.first, sums)
                 if run.guarded:
@@ -111,6 +115,17 @@ class PostgresBackend:
                     sums = Sums()
                     refused |= await self._write_singly((run.alone,))
             await self._add(sums)
+        return refused
+
+    async def _write_fresh(self, fresh: Mapping[Fresh, list[Placed]]) -> dict[int, GatewayError]:
+        """Write rows that must not be there yet; refuse those that are."""
+        refused: dict[int, GatewayError] = {}
+        for statement, units in fresh.items():
+            first = _first_by(statement.key_places, [unit[0] for _, unit in units])
+            # In one order everywhere, for whoever makes a row that another is making waits for the other.
+            made = await self._fetch(statement, [first[key].values for key in sorted(first)])
+            if len(made) < len(units):
+                refused |= not_fresh(statement, units, made)
         return refused
 
     async def _write_guarded(self, units: list[Placed], sums: Sums) -> dict[int, GatewayError]:
@@ -223,7 +238,7 @@ class PostgresBackend:
 def _is_plain_insert(units: Sequence[Unit]) -> bool:
     """Whether the batch is nothing but rows for one table."""
     statement = units[0][0].statement if units else None
-    return isinstance(statement, Insert) and all(
+    return statement.__class__ is Insert and all(
         write.statement is statement and not write.then for unit in units for write in unit
     )
 

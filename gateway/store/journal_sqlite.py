@@ -1,8 +1,9 @@
 """The journal's way into SQLite: one thread with a connection of its own.
 
-The units of a batch are written in groups of like rows: the inserts, then the transitions, then what hangs on them,
-then the guards. That presumes that all of them have an effect; when a row has none, the batch is undone and written
-unit by unit, and when a guard refuses, those that asked it are. A unit that is written by itself is under a savepoint.
+What must be fresh comes first. The other units of a batch are written in groups of like rows: the inserts, then the
+transitions, then what hangs on them, then the guards. That presumes that all of them have an effect; when a row has none,
+the batch is undone and written unit by unit, and when a guard refuses, those that asked it are. A unit that is written by
+itself is under a savepoint.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -28,9 +29,10 @@ from gateway.store.backend import (
     Unwritable,
     compile_guard,
 )
+from gateway.store.checkpoints import Checkpoints
 from gateway.store.database import Database, prepare_sqlite
-from gateway.store.grouping import Claims, Exhausted, Placed, Sums, by_statement, runs
-from gateway.store.writes import Add, Delete, Guard, Insert, Transition, Unit, Write
+from gateway.store.grouping import Claims, Exhausted, Placed, Sums, apart, by_statement, not_fresh, runs
+from gateway.store.writes import Add, Delete, Fresh, Guard, Insert, Transition, Unit, Write
 
 _Job: TypeAlias = tuple[Sequence[Unit], Callable[[Answer], None]]
 
@@ -53,6 +55,7 @@ class SqliteBackend:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer = _Writer(database)
+        self._checkpoints = Checkpoints(database)
         self._thread = threading.Thread(target=self._work, name="gateway journal", daemon=True)
         self._thread.start()
 
@@ -62,6 +65,7 @@ class SqliteBackend:
     async def close(self) -> None:
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
+        await self._loop.run_in_executor(None, self._checkpoints.stop)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -69,12 +73,16 @@ class SqliteBackend:
             answer: Answer
             try:
                 answer = self._writer.write(units)
+                self._checkpoints.written()
             except (Away, Unwritable) as problem:
                 answer = problem
             try:
                 self._loop.call_soon_threadsafe(done, answer)
             except RuntimeError:  # the event loop is gone, and with it everyone who would care
                 break
+            if self._checkpoints.too_long:
+                self._checkpoints.too_long = False
+                self._writer.begin_log_anew()
         self._writer.close()
 
 
@@ -95,12 +103,15 @@ class _Writer:
         try:
             cursor = self._open().cursor()
             cursor.execute("BEGIN IMMEDIATE")
+            fresh, others = apart(units)
+            refused = self._write_fresh(cursor, fresh)
             try:
-                refused = self._write_together(cursor, units)
+                refused |= self._write_together(cursor, others)
             except _SomeDidNothing:
                 cursor.execute("ROLLBACK")
                 cursor.execute("BEGIN IMMEDIATE")
-                refused = self._write_singly(cursor, enumerate(units))
+                refused = self._write_fresh(cursor, fresh)
+                refused |= self._write_singly(cursor, others)
             cursor.execute("COMMIT")
         except (
             sqlite3.IntegrityError,
@@ -130,11 +141,19 @@ class _Writer:
             try:
                 prepare_sqlite(connection, self._database.synchronous)
                 connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+                connection.execute("PRAGMA wal_autocheckpoint = 0")  # see Checkpoints
             except sqlite3.Error:
                 connection.close()
                 raise
             self._connection = connection
         return self._connection
+
+    def begin_log_anew(self) -> None:
+        """Bring the rest of the write-ahead log into the database, so that the next commit overwrites its beginning."""
+        try:
+            self._open().execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        except sqlite3.Error as error:
+            log.warning("the write-ahead log grows: it cannot be begun anew: %s", error)
 
     def _undo(self) -> None:
         """Roll back and close; the next batch begins anew.
@@ -150,7 +169,21 @@ class _Writer:
             log.warning("rolling back failed, the connection is closed: %s", error)
         connection.close()
 
-    def _write_together(self, cursor: sqlite3.Cursor, units: Sequence[Unit]) -> dict[int, GatewayError]:
+    def _write_fresh(
+        self, cursor: sqlite3.Cursor, fresh: Mapping[Fresh, Sequence[Placed]]
+    ) -> dict[int, GatewayError]:
+        """Write rows that must not be there yet; refuse those that are."""
+        refused: dict[int, GatewayError] = {}
+        for statement, units in fresh.items():
+            made: list[tuple[Any, ...]] = []
+            for chunk in _chunks([unit[0].values for _, unit in units]):
+                cursor.execute(self._sql_of(statement, len(chunk)), tuple(chain.from_iterable(chunk)))
+                made += cursor.fetchall()
+            if len(made) < len(units):
+                refused |= not_fresh(statement, units, made)
+        return refused
+
+    def _write_together(self, cursor: sqlite3.Cursor, units: Iterable[Placed]) -> dict[int, GatewayError]:
         """Write the units in groups; raises `_SomeDidNothing`."""
         refused: dict[int, GatewayError] = {}
         sums = Sums()
@@ -216,13 +249,10 @@ class _Writer:
         if not isinstance(statement, Insert):
             cursor.executemany(self._sql_of(statement), rows)
             return cursor.rowcount
-        applied = start = 0
-        for size in _ROWS:
-            while len(rows) - start >= size:
-                values = chain.from_iterable(rows[start : start + size])
-                cursor.execute(self._sql_of(statement, size), tuple(values))
-                applied += cursor.rowcount
-                start += size
+        applied = 0
+        for chunk in _chunks(rows):
+            cursor.execute(self._sql_of(statement, len(chunk)), tuple(chain.from_iterable(chunk)))
+            applied += cursor.rowcount
         return applied
 
     def _write_singly(
@@ -279,12 +309,24 @@ class _Writer:
         return compiled
 
 
+def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Part the rows of an insert by `_ROWS`."""
+    start = 0
+    for size in _ROWS:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
+
+
 def _sql(statement: Insert | Transition | Delete | Add, rows: int) -> str:
     """The statement for so many rows in SQLite's words; its parameters are the values of one write after the other."""
     table = _quoted(statement.table.name)
     match statement:
         case Insert(columns=columns, table=Table(primary_key=key)):
-            conflict = f" ON CONFLICT ({_names(key.columns.keys())}) DO NOTHING" if statement.has_key else ""
+            keys = _names(key.columns.keys())
+            conflict = f" ON CONFLICT ({keys}) DO NOTHING" if statement.has_key else ""
+            if isinstance(statement, Fresh):
+                conflict += f" RETURNING {keys}"
             return f"INSERT INTO {table} ({_names(columns)}) {_values(columns, rows)}{conflict}"
         case Transition(columns=columns, key=key, leaves=state):
             changes = ", ".join(f"{_quoted(name)} = ?" for name in columns)

@@ -8,10 +8,10 @@ under a key is in `answered_calls` from the transaction on that settled it: wher
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy import and_, delete, exists, insert, or_, select, update
 
 from gateway.store.identity_tables import kept_answers
 from gateway.store.money_tables import answered_calls
@@ -20,12 +20,20 @@ from gateway.store.upsert import insert_into
 from gateway.store.writes import Insert
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import ColumnElement, Row, Update
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.database import Database
+
+_LONGEST: Final = 40
+"""Characters of an id that the column holds; a provider's own may be longer."""
+Begun: TypeAlias = "Callable[[AsyncConnection, str], Awaitable[None]]"
+"""Told within the transaction that stores work, by its id, which goes on after its request was answered, such as a batch.
+
+ASGI middleware that keeps answers puts it into `scope["gateway.begun"]`.
+"""
 
 TOO_LARGE = 0
 """In place of a status: the answer was not kept."""
@@ -118,9 +126,18 @@ async def note_lost(database: Database, tenant: str, id: str, *, worker: str) ->
 
 
 async def give_back(database: Database, tenant: str, id: str, *, worker: str) -> None:
-    """Set the key free: the request may be sent again. Raises `Unavailable`."""
+    """Set the key free: the request may be sent again. One under which something was billed is lost. Raises `Unavailable`."""
+    found = answered_calls.c
+    billed = exists().where(found.tenant == tenant, found.answer == id, found.worker == worker)
     async with database.begin() as connection:
+        await connection.execute(_lost(tenant, id, worker=worker).where(billed))
         await connection.execute(delete(kept_answers).where(*_is(tenant, id), *_made_by(worker)))
+
+
+async def note_begun(connection: AsyncConnection, tenant: str, id: str, work: str, *, worker: str) -> None:
+    """Note that a request has begun what is going to be billed, such as a batch: it is not to be begun again."""
+    noted = {"call": work[:_LONGEST], "tenant": tenant, "answer": id, "worker": worker}
+    await connection.execute(insert(answered_calls).values(**noted))
 
 
 async def delete_expired_answers(database: Database) -> int:

@@ -22,6 +22,10 @@ USED_SECONDS: Final = 60.0
 """So exact is `last_used_at`."""
 
 
+FOLLOWED: Final = (REVISION, *OWNERS)
+"""The revisions that go up when `changes_since` would say something new."""
+
+
 class Seen(Struct, frozen=True, kw_only=True):
     """Up to where a reader has followed keys, and what decides how their owners stand."""
 
@@ -59,7 +63,7 @@ async def changes_since(database: Database, seen: Seen) -> KeyChanges:
     the table was replaced, by a restored backup for example; then start again with `Seen()`.
     """
     async with database.connect() as connection:
-        query = select(revisions.c.name, revisions.c.value).where(revisions.c.name.in_((REVISION, *OWNERS)))
+        query = select(revisions.c.name, revisions.c.value).where(revisions.c.name.in_(FOLLOWED))
         found = {row.name: row.value for row in await connection.execute(query)}
         present = Seen(keys=found.get(REVISION, 0), owners=tuple(found.get(name, 0) for name in OWNERS))
         if present == seen or present.keys < seen.keys:

@@ -19,6 +19,7 @@ from gateway.store.checks import check_name
 from gateway.store.key_owners import Owner, owner_of
 from gateway.store.key_rows import NOTHING, ApiKey, KeySettings, settings_of, shown, stored
 from gateway.store.random_ids import new_id, new_secret
+from gateway.store.searching import contains
 from gateway.store.structs import many, one
 from gateway.store.tables import api_keys, tenants
 from gateway.store.tenants import MAX_ID as MAX_TENANT
@@ -113,9 +114,17 @@ async def tenant_keys(
     with_inactive: bool = False,
     after: tuple[float, str] | None = None,
     limit: int | None = None,
+    search: str | None = None,
 ) -> list[ApiKey]:
-    """Keys of a tenant, or of one owner in it, oldest first; `after` is (`created_at`, `id`) of the page before's last."""
+    """Keys of a tenant, or of one owner in it, oldest first; `after` is (`created_at`, `id`) of the page before's last.
+
+    With `search` those alone in whose id, name, hint or owner's id it is.
+    """
     query = select(api_keys).where(api_keys.c.tenant == tenant)
+    if search is not None:
+        query = query.where(
+            contains(search, api_keys.c.id, api_keys.c.name, api_keys.c.hint, api_keys.c.owner)
+        )
     if owner is not None:
         query = query.where(api_keys.c.owner == owner)
     if not with_inactive:

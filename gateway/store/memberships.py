@@ -13,7 +13,8 @@ from gateway.errors import InvalidRequest
 from gateway.store.audit import Actor, record
 from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.identity_tables import memberships, team_members, users
-from gateway.store.structs import many, one
+from gateway.store.searching import contains
+from gateway.store.structs import one, page
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
@@ -78,14 +79,21 @@ async def get_member(database: Database, tenant: str, user: str) -> Member:
 
 
 async def list_members(
-    database: Database, tenant: str, *, after: str | None = None, limit: int | None = None
+    database: Database,
+    tenant: str,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+    search: str | None = None,
 ) -> list[Member]:
-    """The members of a tenant by the ids of their users; `after` is the last one of the page before."""
-    query = _members(tenant).order_by(memberships.c.user)
-    if after is not None:
-        query = query.where(memberships.c.user > after)
-    async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), Member)
+    """The members of a tenant by the ids of their users; `after` is the last one of the page before.
+
+    With `search` those alone in whose id, name or e-mail address it is.
+    """
+    query = _members(tenant)
+    if search is not None:
+        query = query.where(contains(search, users.c.id, users.c.name, users.c.email))
+    return await page(database, query, memberships.c.user, Member, after=after, limit=limit)
 
 
 async def change_member(

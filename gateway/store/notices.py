@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import and_, false, insert, select, update
+from sqlalchemy import and_, insert, select, text, update
 
 from gateway.store.calls import rfc3339
 from gateway.store.money_tables import notices
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gateway.store.database import Database
 
-Kind: TypeAlias = Literal["adjustment", "refund", "credit_note", "balance", "budget"]
+Kind: TypeAlias = Literal["adjustment", "refund", "credit_note", "invoice_run", "balance", "budget"]
 
 _AT_ONCE = 500
 
@@ -70,7 +70,7 @@ async def hand_out(database: Database, sinks: Collection[str]) -> int:
 
     Raises `Unavailable`.
     """
-    new = notices.c.sent.is_(false())
+    new = text("NOT notices.sent")  # as in the index, word for word: else it is not used
     waiting = select(notices.c.id).where(new).order_by(notices.c.at, notices.c.id).limit(_AT_ONCE)
     async with database.connect() as connection:
         if (await connection.execute(waiting.limit(1))).one_or_none() is None:

@@ -16,6 +16,7 @@ from gateway.store.forgetting import call_id_at
 from gateway.store.notices import Notice, notice, post
 from gateway.store.structs import many
 from gateway.store.tables import model_calls, price_adjustments
+from gateway.store.turns import take_turn
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -186,6 +187,8 @@ async def adjust(
     """
     now = time.time()
     async with database.begin() as connection:
+        if books:
+            await take_turn(connection)
         revision = await bump(connection, REVISION)
         before = await sums_of(connection, [one.row.id for one in corrections])
         made: list[Correction] = []

@@ -15,7 +15,7 @@ from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.checks import check_name
 from gateway.store.identity_tables import service_accounts
 from gateway.store.random_ids import new_id
-from gateway.store.structs import many, one
+from gateway.store.structs import one, page
 from gateway.store.tables import api_keys
 
 if TYPE_CHECKING:
@@ -75,13 +75,8 @@ async def list_service_accounts(
     database: Database, tenant: str, *, after: str | None = None, limit: int | None = None
 ) -> list[ServiceAccount]:
     """The service accounts of a tenant by id; `after` is the last one of the page before."""
-    query = (
-        select(service_accounts).where(service_accounts.c.tenant == tenant).order_by(service_accounts.c.id)
-    )
-    if after is not None:
-        query = query.where(service_accounts.c.id > after)
-    async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), ServiceAccount)
+    query = select(service_accounts).where(service_accounts.c.tenant == tenant)
+    return await page(database, query, service_accounts.c.id, ServiceAccount, after=after, limit=limit)
 
 
 async def change_service_account(  # noqa: PLR0913 - one for each thing that may change

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from sqlalchemy import RowMapping, Select
+    from sqlalchemy import ColumnElement, RowMapping, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store.database import Database
 
 T = TypeVar("T")
 
@@ -22,6 +24,25 @@ async def one(connection: AsyncConnection, query: Select[Any], type: type[T]) ->
 async def many(connection: AsyncConnection, query: Select[Any], type: type[T]) -> list[T]:
     """All rows that a query finds."""
     return [struct_of(row, type) for row in (await connection.execute(query)).mappings()]
+
+
+async def page(
+    database: Database,
+    query: Select[Any],
+    by: ColumnElement[Any],
+    type: type[T],
+    *,
+    after: Any,
+    limit: int | None,
+) -> list[T]:
+    """The rows that a query finds in the order of a column in which no two are equal: `limit` of them, or all.
+
+    `after` is what the column holds in the last row of the page before, None for the first page.
+    """
+    if after is not None:
+        query = query.where(by > after)
+    async with database.connect() as connection:
+        return await many(connection, query.order_by(by).limit(limit), type)
 
 
 def struct_of(row: RowMapping, type: type[T]) -> T:

@@ -123,6 +123,12 @@ model_calls = Table(
     Column("selling", String(60), nullable=True, comment="how cost became charge; null: they are the same"),
     Column("error_code", String(60), nullable=True),
     Column("error_message", Text, nullable=True),
+    Column(
+        "authenticator",
+        String(100),
+        nullable=True,
+        comment="who recognised the caller; null where that was not written down",
+    ),
     Index(
         "model_calls_client_request",
         "client_request_id",

@@ -15,7 +15,7 @@ from gateway.store.checks import check_name
 from gateway.store.identity_tables import memberships, team_members, teams
 from gateway.store.memberships import is_member
 from gateway.store.random_ids import new_id
-from gateway.store.structs import many, one
+from gateway.store.structs import one, page
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -62,11 +62,8 @@ async def list_teams(
     database: Database, tenant: str, *, after: str | None = None, limit: int | None = None
 ) -> list[Team]:
     """The teams of a tenant by id; `after` is the last one of the page before."""
-    query = select(teams).where(teams.c.tenant == tenant).order_by(teams.c.id)
-    if after is not None:
-        query = query.where(teams.c.id > after)
-    async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), Team)
+    query = select(teams).where(teams.c.tenant == tenant)
+    return await page(database, query, teams.c.id, Team, after=after, limit=limit)
 
 
 async def rename_team(

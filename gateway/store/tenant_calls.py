@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, literal_column, or_, select
 
+from gateway.store.searching import contains
 from gateway.store.tables import api_keys, model_calls
 from gateway.types import Status
 
@@ -118,7 +119,7 @@ def _meant(tenant: str, which: CallFilter) -> ColumnElement[bool]:
     if which.until is not None:
         found += [columns.received_at < which.until, columns.id < _id_at(which.until + _SLACK)]
     if which.search is not None:
-        found.append(or_(*(column.icontains(which.search, autoescape=True) for column in _SEARCHED)))
+        found.append(contains(which.search, *_SEARCHED))
     return and_(*found)
 
 

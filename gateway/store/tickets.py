@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import Unavailable
 from gateway.store.identity_tables import tickets
+from gateway.store.upsert import insert_into
+from gateway.store.writes import Fresh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.errors import GatewayError
     from gateway.store.database import Database
 
 UNDER_WAY: Final = 20_000
 """How many sign-ins of a kind may be under way at the same time, whoever began them."""
 
 _BYTES = 24
-_SWEEP_SECONDS = 60.0
+_SWEEP = 500
 
 
 class Tickets:
@@ -33,7 +37,6 @@ class Tickets:
         self._database = database
         self._purpose = purpose
         self._most = most
-        self._swept = 0.0
 
     async def issue(self, data: Any = None, *, seconds: float, token: str | None = None) -> str:
         """Store `data` (JSON) under a new token, or under one that the caller made; return the token.
@@ -91,20 +94,22 @@ class Tickets:
             return False
         return True
 
-    async def spend_all(self, values: Mapping[str, float]) -> frozenset[str]:
-        """As `spend` for many, in one statement: values and until when (Unix seconds); those that were not used yet."""
-        digests = {_digest(value): value for value in values}
-        parameters: list[Any] = []
-        for digest, value in sorted(digests.items()):
-            parameters += (self._purpose, digest, values[value])
+    async def count(self, value: str, *, seconds: float) -> tuple[int, float]:
+        """Count a value once more, for so long from its first time on; return how often it was, and until when that holds.
+
+        The time is in Unix seconds. Raises `Unavailable`.
+        """
+        now, row = time.time(), {"purpose": self._purpose, "digest": _digest(value)}
+        mine = [tickets.c[name] == of_it for name, of_it in row.items()]
         async with self._database.begin() as connection:
-            if time.monotonic() - self._swept > _SWEEP_SECONDS:
-                self._swept = time.monotonic()
-                await connection.execute(delete(tickets).where(tickets.c.expires_at <= time.time()))
-            # SQLAlchemy would compile it anew for every number of rows, which costs more than the rest.
-            sql = _spend_sql(len(digests), connection.dialect.name)
-            done = await connection.exec_driver_sql(sql, tuple(parameters))
-            return frozenset(digests[bytes(row.digest)] for row in done)
+            await connection.execute(delete(tickets).where(*mine, tickets.c.expires_at <= now))
+            first = {**row, "data": 0, "expires_at": now + seconds}
+            await connection.execute(
+                insert_into(connection, tickets).values(**first).on_conflict_do_nothing()
+            )
+            found = (await connection.execute(select(tickets).where(*mine).with_for_update())).one()
+            await connection.execute(update(tickets).where(*mine).values(data=found.data + 1))
+        return found.data + 1, found.expires_at
 
     async def _full(self, connection: AsyncConnection, most: int) -> bool:
         some = select(tickets.c.digest).where(tickets.c.purpose == self._purpose).limit(most).subquery()
@@ -122,7 +127,25 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _spend_sql(count: int, dialect: str) -> str:
-    marks = (f"${number}" if dialect == "postgresql" else "?" for number in range(1, 3 * count + 1))
-    rows = ", ".join(f"({', '.join(row)})" for row in zip(*[marks] * 3, strict=True))
-    return f"INSERT INTO tickets (purpose, digest, expires_at) VALUES {rows} ON CONFLICT DO NOTHING RETURNING digest"  # noqa: S608 - marks only
+def spending(refusal: Callable[[], GatewayError]) -> Fresh:
+    """As `Tickets.spend`, for the journal: purpose, digest and until when (Unix seconds). Refused is what was used before.
+
+    Whoever spends so has to `sweep` at times.
+    """
+    return Fresh(tickets, "purpose", "digest", "expires_at", refusal=refusal)
+
+
+async def sweep(database: Database) -> None:
+    """Delete tickets of all purposes that have expired, a few at a time, so that nobody waits for it. Raises `Unavailable`."""
+    key = tickets.c.purpose, tickets.c.digest
+    expired = (
+        select(*key)
+        .where(tickets.c.expires_at <= time.time())
+        .limit(_SWEEP)
+        .with_for_update(skip_locked=True)
+    )
+    while True:
+        async with database.begin() as connection:
+            done = await connection.execute(delete(tickets).where(tuple_(*key).in_(expired)))
+        if done.rowcount < _SWEEP:
+            return

@@ -16,9 +16,10 @@ from gateway.store.identity_tables import users
 from gateway.store.memberships import REVISION as MEMBERSHIPS
 from gateway.store.memberships import keep_owners
 from gateway.store.random_ids import new_id
+from gateway.store.searching import contains
 from gateway.store.sessions import REVISION as SESSIONS
 from gateway.store.sessions import end_sessions
-from gateway.store.structs import many, one
+from gateway.store.structs import many, one, page
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -113,13 +114,17 @@ async def find_user(database: Database, reference: str) -> User:
     return found[0]
 
 
-async def list_users(database: Database, *, after: str | None = None, limit: int | None = None) -> list[User]:
-    """All users, by id; `after` is the last id of the page before. For the operator."""
-    query = select(users).order_by(users.c.id)
-    if after is not None:
-        query = query.where(users.c.id > after)
-    async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), User)
+async def list_users(
+    database: Database, *, after: str | None = None, limit: int | None = None, search: str | None = None
+) -> list[User]:
+    """All users, or those in whose id, name or e-mail address `search` is, by id; for the operator.
+
+    `after` is the last id of the page before.
+    """
+    query = select(users)
+    if search is not None:
+        query = query.where(contains(search, users.c.id, users.c.name, users.c.email))
+    return await page(database, query, users.c.id, User, after=after, limit=limit)
 
 
 async def rename_user(database: Database, user: str, name: str, *, actor: Actor) -> User:

@@ -1,6 +1,6 @@
 """What can be written through the journal.
 
-Five statements, each made once and used for every row: they say what happens, and each database does it in its own fast
+Six statements, each made once and used for every row: they say what happens, and each database does it in its own fast
 way. A `Write` is a statement with the values of one row; a sequence of writes is a unit, which happens as a whole or not
 at all. Values are what the database takes: text, bytes, numbers, booleans, None (and JSON as text).
 """
@@ -31,6 +31,22 @@ class Insert:
         self.has_key = all(key in columns for key in keys)
         """Whether the row brings its primary key; otherwise the database numbers it."""
         self.key_places = tuple(columns.index(key) for key in keys) if self.has_key else ()
+
+
+class Fresh(Insert):
+    """A new row, unless one with its primary key is there already: then its unit, which is this write alone, is refused.
+
+    Values: the named columns in their order, the primary key among them. `refusal` makes the error for the one who
+    submitted the unit. A unit that is sent again because a connection broke in a commit may be refused for its own row.
+    """
+
+    __slots__ = ("refusal",)
+
+    def __init__(self, table: Table, *columns: str, refusal: Callable[[], GatewayError]) -> None:
+        super().__init__(table, *columns)
+        if not self.has_key:
+            raise ValueError(f"table {table.name}: without its primary key a row is always fresh")
+        self.refusal = refusal
 
 
 class Transition:

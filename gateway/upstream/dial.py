@@ -7,7 +7,7 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
@@ -93,18 +93,28 @@ async def _dial_through(
 
 async def _connect(
     factory: Callable[[], _P],
-    waiting: list[str],
+    addresses: list[str],
     port: int,
     secured: tuple[ssl.SSLContext | None, str] = (None, ""),
 ) -> tuple[asyncio.Transport, _P]:
-    """Connect to the first address that answers, both families side by side; with TLS to a host of that name."""
+    """Connect to the first address that answers; with TLS to a host of that name."""
     tls, host = secured
     loop = asyncio.get_running_loop()
 
-    async def attempt(address: str) -> tuple[asyncio.Transport, _P]:
+    def attempt(address: str) -> Coroutine[Any, Any, tuple[asyncio.Transport, _P]]:
         name = host if tls else None
-        return await loop.create_connection(factory, address, port, ssl=tls, server_hostname=name)
+        return loop.create_connection(factory, address, port, ssl=tls, server_hostname=name)
 
+    if len(addresses) == 1:  # as usual
+        return await attempt(addresses[0])
+    return await _race(attempt, addresses)
+
+
+async def _race(
+    attempt: Callable[[str], Coroutine[Any, Any, tuple[asyncio.Transport, _P]]], waiting: list[str]
+) -> tuple[asyncio.Transport, _P]:
+    """Try addresses side by side, each a moment after the one before; keep the first connection."""
+    loop = asyncio.get_running_loop()
     running: set[asyncio.Task[tuple[asyncio.Transport, _P]]] = set()
     try:
         while True:

@@ -41,6 +41,17 @@ def read_answer(decode: Callable[[bytes], T], body: bytes) -> T | None:
         raise WireError(f"the answer is not valid JSON: {error}") from None
 
 
+def refuse_unless_unusual(payload: bytes, error: Exception) -> None:
+    """Judge a provider's streamed event that gave this error to its decoder.
+
+    JSON of a shape we do not know may pass, for the client may know it. Raises `WireError` for anything else.
+    """
+    if not isinstance(error, msgspec.ValidationError):
+        raise WireError(f"a streamed event is not valid JSON: {error}") from None
+    if not payload.startswith(b"{"):
+        raise WireError(f"a streamed event is not a JSON object: {error}") from None
+
+
 def _refusal(error: Exception) -> InvalidRequest:
     """Turn a decoder's complaint into a 400 that names the field, where there is one."""
     if isinstance(error, RecursionError):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire.body import read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamReader
+from gateway.wire.cohere_errors import error_body
+from gateway.wire.dialect import PLAIN, Given, Head
 from gateway.wire.estimate import estimated_tokens, text_length
+from gateway.wire.model_field import name_model
+from gateway.wire.whole import WholeAnswers
 
 
 class _Request(Struct):
@@ -32,15 +35,13 @@ class _Answer(Struct):
 
 _decode_request: Final = msgspec.json.Decoder(_Request).decode
 _decode_answer: Final = msgspec.json.Decoder(_Answer).decode
-_decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-class CohereEmbeddings:
+class CohereEmbeddings(WholeAnswers):
     """Embeddings; never streamed."""
 
     name: Dialect = "cohere.embed"
     capability: Capability = "embedding"
-    keep_alive = b""
 
     def read(self, body: bytes, _given: Given = PLAIN, /) -> Head:
         """Read the model."""
@@ -51,9 +52,7 @@ class CohereEmbeddings:
 
     def prepare(self, call: Call, model: str) -> bytes:
         """Swap the model name where it differs."""
-        if model == call.model:
-            return call.body
-        return msgspec.json.encode(_decode_fields(call.body) | {"model": Raw(msgspec.json.encode(model))})
+        return call.body if model == call.model else name_model(call.body, model)
 
     def usage(self, body: bytes) -> Usage | None:
         """Find the tokens on the bill in an answer."""
@@ -68,14 +67,6 @@ class CohereEmbeddings:
         length = text_length(call.body, "texts") + text_length(call.body, "inputs")
         return Usage(prompt_tokens=estimated_tokens(length), estimated=True)
 
-    def reader(self, call: Call) -> StreamReader:
-        """Embeddings do not stream."""
-        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
-
     def error(self, error: GatewayError) -> bytes:
-        """Shape an error as Cohere does: `{"message": …}`. https://docs.cohere.com/v2/reference/errors."""
-        return msgspec.json.encode({"message": error.message})
-
-    def error_event(self, error: GatewayError) -> bytes:
-        """Embeddings do not stream, so an error is always a body."""
-        return self.error(error)
+        """Shape an error as Cohere does."""
+        return error_body(error)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final, cast
 
 import msgspec
 
+from gateway.types import Usage
 from gateway.wire.body import UNREADABLE
-from gateway.wire.canonical import ChatRequest, Document, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from gateway.wire.canonical import (
+    ChatAnswer,
+    ChatRequest,
+    Document,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 
 BINARY_FIELDS: Final = frozenset({"file_data", "data", "b64_json"})
 
@@ -45,9 +55,12 @@ def prompt_tokens(request: ChatRequest) -> int:
     return estimated_tokens(sum(_length(part) for message in request.messages for part in message.parts))
 
 
-def answer_tokens(parts: Iterable[Part]) -> int:
-    """Estimate the tokens of an answer's parts."""
-    return estimated_tokens(sum(map(_length, parts)))
+def usage_of(answer: ChatAnswer, request: ChatRequest) -> Usage:
+    """Tell what a chat used: as the provider says, or estimated from the texts."""
+    if answer.usage is not None:
+        return answer.usage
+    completion = sum(estimated_tokens(sum(map(_length, choice.parts))) for choice in answer.choices)
+    return Usage(prompt_tokens=prompt_tokens(request), completion_tokens=completion, estimated=True)
 
 
 def _length(part: Part) -> int:

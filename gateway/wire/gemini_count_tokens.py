@@ -14,10 +14,11 @@ from gateway.wire.body import UNREADABLE, read_request
 from gateway.wire.canonical import ChatRequest
 from gateway.wire.canonical.tokens import TokenCount
 from gateway.wire.codec import Losses
-from gateway.wire.dialect import PLAIN, Given, Head, StreamReader, WireError
+from gateway.wire.dialect import PLAIN, Given, Head, WireError
 from gateway.wire.gemini_errors import error_body
 from gateway.wire.gemini_generate.codec import GeminiGenerateCodec
 from gateway.wire.gemini_generate.keys import decoder_of
+from gateway.wire.whole import WholeAnswers
 
 WHOLE = "generateContentRequest"
 """The field for a request with more than `contents`."""
@@ -38,12 +39,11 @@ _decode_request = decoder_of(_Request)
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
-class GeminiCountTokens:
+class GeminiCountTokens(WholeAnswers):
     """Counts the tokens of a chat; never streamed."""
 
     name: Dialect = "gemini.count_tokens"
     capability: Capability = "tokens"
-    keep_alive = b""
 
     def read(self, body: bytes, given: Given = PLAIN, /) -> Head:
         """Check that there is something to count."""
@@ -71,16 +71,8 @@ class GeminiCountTokens:
         """Counting uses nothing."""
         return Usage()
 
-    def reader(self, call: Call) -> StreamReader:
-        """Counts do not stream."""
-        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
-
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as Google does."""
-        return error_body(error)
-
-    def error_event(self, error: GatewayError) -> bytes:
-        """Counts do not stream, so an error is always a body."""
         return error_body(error)
 
 

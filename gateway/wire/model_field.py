@@ -22,3 +22,8 @@ def with_model(call: Call, model: str) -> bytes:
         return call.body
     fields["model"] = name
     return msgspec.json.encode(fields)
+
+
+def name_model(body: bytes, model: str) -> bytes:
+    """Return a JSON body with this model, whichever it names."""
+    return msgspec.json.encode(_decode_fields(body) | {"model": Raw(msgspec.json.encode(model))})

@@ -10,8 +10,10 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire.body import read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamReader
+from gateway.wire.dialect import PLAIN, Given, Head
+from gateway.wire.model_field import name_model
 from gateway.wire.openai_errors import error_body
+from gateway.wire.whole import WholeAnswers
 
 DEFAULT_MODEL: Final = "omni-moderation-latest"
 """What OpenAI takes for a request that names none."""
@@ -32,15 +34,13 @@ class _Answer(Struct):
 
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
-_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-class OpenAIModerations:
+class OpenAIModerations(WholeAnswers):
     """Whether texts or pictures are harmful, and how; never streamed."""
 
     name: Dialect = "openai.moderations"
     capability: Capability = "moderation"
-    keep_alive = b""
 
     def read(self, body: bytes, _given: Given = PLAIN, /) -> Head:
         """Read the model, which a client need not name."""
@@ -51,11 +51,8 @@ class OpenAIModerations:
 
     def prepare(self, call: Call, model: str) -> bytes:
         """Name the model where the client named another, or none."""
-        if model == call.model and _decode_request(call.body).model:
-            return call.body
-        fields = _decode_fields(call.body)
-        fields["model"] = Raw(msgspec.json.encode(model))
-        return msgspec.json.encode(fields)
+        named = model == call.model and _decode_request(call.body).model
+        return call.body if named else name_model(call.body, model)
 
     def usage(self, body: bytes) -> Usage:
         """Tell the tokens of a service that counts them; moderation is free where none are told."""
@@ -68,14 +65,6 @@ class OpenAIModerations:
         del call, body
         return Usage()
 
-    def reader(self, call: Call) -> StreamReader:
-        """A judgement does not stream."""
-        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
-
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as OpenAI does."""
-        return error_body(error)
-
-    def error_event(self, error: GatewayError) -> bytes:
-        """A judgement does not stream, so an error is always a body."""
         return error_body(error)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.store import Write
-from gateway.store.kept_answers import BILLED
+from gateway.store.kept_answers import BILLED, note_begun
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from gateway.types import Call, Outcome
     from gateway_idempotency.desk import Entry
 
@@ -26,8 +28,12 @@ class Bills:
         self._under[request] = entry
 
     def end(self, request: str) -> None:
-        """The request has its answer, or none."""
+        """Its answer is written down, or it has none."""
         self._under.pop(request, None)
+
+    async def begun(self, connection: AsyncConnection, entry: Entry, work: str) -> None:
+        """Note work that is billed after its request was answered, with what stores it."""
+        await note_begun(connection, entry.asked.tenant, entry.asked.id, work, worker=self.worker)
 
     def on_settle(self, call: Call, outcome: Outcome) -> Sequence[Write]:
         """Note a call that was answered; for one that failed, another try is as good."""

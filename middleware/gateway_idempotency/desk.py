@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import InvalidRequest, Unavailable
@@ -38,6 +38,10 @@ _TRY_AGAIN: Final = 1.0
 _LAST_TRY: Final = 2.0
 
 
+def _nothing() -> None:
+    """Nobody waits."""
+
+
 class Entry:
     """A request that this worker carries out, or whose answer it looks for."""
 
@@ -48,6 +52,8 @@ class Entry:
         """Whether this worker carries it out."""
         self.billed: list[str] = []
         """The calls that were made for it, and succeeded."""
+        self.settled: Callable[[], None] = _nothing
+        """Called once what became of it is written down, or another worker has it."""
         self.decided = asyncio.Event()
         """Set once it is known whether the key belongs to this request."""
 
@@ -183,6 +189,7 @@ class Desk:
 
     def _let_go(self, entry: Entry) -> None:
         del self._entries[entry.asked.tenant, entry.asked.id]
+        entry.settled()
         if not entry.recording.ended:
             entry.recording.end(whole=False)
 
@@ -195,7 +202,7 @@ class Desk:
 
 def _lost(calls: Sequence[str]) -> InvalidRequest:
     return InvalidRequest(
-        f"The request with this Idempotency-Key was carried out and billed as call {', '.join(calls)}, but its answer was "
+        f"The request with this Idempotency-Key was carried out as {', '.join(calls)}, which is billed, but its answer was "
         "lost before it could be kept. It is not carried out again; use a new key to make the request anew.",
         status=410,
         code="idempotency_answer_lost",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import GatewayError
@@ -11,6 +12,7 @@ from gateway.push import DONE
 from gateway_idempotency.asked import HEADER, read
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from gateway.protocols import Incoming
@@ -47,6 +49,7 @@ class Gate:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = KeyedRequest(self._desk(), self._bills, scope["gateway.request_id"], receive, send)
         scope["gateway.admitted"] = request.admitted
+        scope["gateway.begun"] = request.begun
         try:
             await self._app(scope, request.receive, request.send)
         finally:
@@ -79,10 +82,16 @@ class KeyedRequest:
             if entry.mine and entry.asked is asked:
                 self._entry = entry
                 self._bills.begin(self._id, entry)
+                entry.settled = partial(self._bills.end, self._id)
                 return
             if await entry.recording.follow(self._send_on):
                 self._answered = True
                 raise Answered("The request was answered as the one before it.")
+
+    async def begun(self, connection: AsyncConnection, work: str) -> None:
+        """Note what the request has begun, such as a batch, in the transaction that stores it: `gateway.store.kept_answers`."""
+        if self._entry is not None:
+            await self._bills.begun(connection, self._entry, work)
 
     async def receive(self) -> Message:
         """Read on; but a client that goes away stops nothing: it may come again for its answer."""
@@ -109,7 +118,6 @@ class KeyedRequest:
     async def close(self) -> None:
         """Give the key back, unless the answer came to its end."""
         entry, self._entry = self._entry, None
-        self._bills.end(self._id)
         if entry is not None:
             await self._desk.close(entry, whole=False)
 

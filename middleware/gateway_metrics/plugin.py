@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,10 +81,10 @@ class Metrics(Plugin[MetricsConfig]):
     def register_routes(self) -> Sequence[BaseRoute]:
         return (Route(self.config.path, self._page, methods=["GET"]),)
 
-    async def around_call(self, call: Call, proceed: Proceed) -> Answer:
+    def around_call(self, call: Call, proceed: Proceed) -> Awaitable[Answer]:
         """Count the call as in flight."""
         self._book.begin(call)
-        return await proceed(call)
+        return proceed(call)
 
     def finished(self, call: Call, outcome: Outcome) -> None:
         """Count how the call ended."""

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.errors import RateLimited
+from gateway_ratelimit.counters import read_now
 from gateway_ratelimit.limit import Limit
 
 if TYPE_CHECKING:
@@ -66,13 +67,13 @@ class CallerLimits:
         for limit, who in sorted([*config, *self._per_minute(held)], key=_tokens_first):
             requests = limit.what == "requests"
             counters = limit.counters
-            reading = await counters.add(who, 1) if requests else await counters.read(who)
+            reading = await read_now(counters.add(who, 1) if requests else counters.read(who))
             used = limit.window.used(reading)
             if used > limit.window.limit - (not requests):
                 if requests:  # what is refused does not count
-                    reading = await counters.add(who, -1)
+                    reading = await read_now(counters.add(who, -1))
                 for other, name in counted:
-                    await other.counters.add(name, -1)
+                    await read_now(other.counters.add(name, -1))
                 raise limit.refusal(reading)
             if requests:
                 counted.append((limit, who))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from gateway_ratelimit.windows import WINDOW, Reading
@@ -18,13 +18,13 @@ log = logging.getLogger("gateway.plugin.middleware.ratelimit")
 
 
 class Counters(Protocol):
-    """Counts per key and window."""
+    """Counts per key and window. A reading comes at once, or is to be awaited: see `read_now`."""
 
-    async def add(self, key: str, amount: int) -> Reading:
+    def add(self, key: str, amount: int) -> Reading | Awaitable[Reading]:
         """Count, and return what is counted now. A negative amount gives back."""
         ...
 
-    async def read(self, key: str) -> Reading:
+    def read(self, key: str) -> Reading | Awaitable[Reading]:
         """Return what is counted now."""
         ...
 
@@ -35,6 +35,11 @@ class Counters(Protocol):
     async def close(self) -> None:
         """Finish what was to be counted soon."""
         ...
+
+
+async def read_now(reading: Reading | Awaitable[Reading]) -> Reading:
+    """Wait for a reading that has to be waited for."""
+    return reading if isinstance(reading, Reading) else await reading
 
 
 class MemoryCounters:
@@ -49,30 +54,30 @@ class MemoryCounters:
         self._current: dict[str, int] = {}
         self._previous: dict[str, int] = {}
 
-    async def add(self, key: str, amount: int) -> Reading:
+    def add(self, key: str, amount: int) -> Reading:
         """Count, and return what is counted now."""
-        elapsed = self._roll()
+        elapsed = self._clock() - self._began
+        if elapsed >= WINDOW:
+            elapsed = self._roll(elapsed)
         count = self._current[key] = self._current.get(key, 0) + amount
         return Reading(count, self._previous.get(key, 0), elapsed)
 
-    async def read(self, key: str) -> Reading:
+    def read(self, key: str) -> Reading:
         """Return what is counted now."""
-        elapsed = self._roll()
+        elapsed = self._clock() - self._began
+        if elapsed >= WINDOW:
+            elapsed = self._roll(elapsed)
         return Reading(self._current.get(key, 0), self._previous.get(key, 0), elapsed)
 
     def add_soon(self, key: str, amount: int) -> None:
         """Count at once; nothing has to wait here."""
-        self._roll()
-        self._current[key] = self._current.get(key, 0) + amount
+        self.add(key, amount)
 
     async def close(self) -> None:
         """Do nothing: there is nothing left to count."""
 
-    def _roll(self) -> float:
-        """Begin a new window when the time has come; return the seconds since the present one began."""
-        elapsed = self._clock() - self._began
-        if elapsed < WINDOW:
-            return elapsed
+    def _roll(self, elapsed: float) -> float:
+        """Begin a new window; return the seconds since it began."""
         windows = elapsed // WINDOW
         self._previous = self._current if windows == 1 else {}
         self._current = {}
@@ -98,13 +103,13 @@ class SharedCounters:
         self._writer: asyncio.Task[None] | None = None
         self._away = False
 
-    async def add(self, key: str, amount: int) -> Reading:
+    def add(self, key: str, amount: int) -> Awaitable[Reading]:
         """Count, and return what is counted now."""
-        return await self._reading(key, amount)
+        return self._reading(key, amount)
 
-    async def read(self, key: str) -> Reading:
+    def read(self, key: str) -> Awaitable[Reading]:
         """Return what is counted now."""
-        return await self._reading(key, 0)
+        return self._reading(key, 0)
 
     def add_soon(self, key: str, amount: int) -> None:
         """Count from a task of its own; what comes meanwhile goes with the next round trip."""

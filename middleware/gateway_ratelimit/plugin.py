@@ -9,9 +9,9 @@ from pydantic import Field
 
 from gateway.plugin import Context, Plugin, PluginConfig, hookimpl
 from gateway_ratelimit.callers import CallerLimits, held_for
-from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters
+from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters, read_now
 from gateway_ratelimit.limit import Limit
-from gateway_ratelimit.windows import Strategy
+from gateway_ratelimit.windows import Reading, Strategy
 
 if TYPE_CHECKING:
     from gateway.protocols import AroundCall, OnFinished
@@ -82,17 +82,21 @@ class RateLimit(Plugin[RateLimitConfig]):
             return answer
         headers: RawHeaders = []
         if (limit := self._tokens) is not None:
-            reading = await limit.counters.read(who)
+            reading = limit.counters.read(who)
+            if not isinstance(reading, Reading):
+                reading = await reading
             used = limit.window.used(reading)
             if used >= limit.window.limit:
                 raise limit.refusal(reading)
             headers = limit.headers(reading, used)
         if (limit := self._requests) is not None:
-            reading = await limit.counters.add(who, 1)
+            reading = limit.counters.add(who, 1)
+            if not isinstance(reading, Reading):
+                reading = await reading
             used = limit.window.used(reading)
             if used > limit.window.limit:
                 # What is refused does not count, or a client that hammers would stay out for good.
-                raise limit.refusal(await limit.counters.add(who, -1))
+                raise limit.refusal(await read_now(limit.counters.add(who, -1)))
             headers += limit.headers(reading, used)
         answer = await proceed(call)
         answer.headers += headers

@@ -68,12 +68,6 @@ class Account:
             }
         )
 
-    async def app(self, visit: Visit, request: Request) -> Response:
-        """Tell a component that it is known. It is registered by an admin, and subscribes to nothing."""
-        del request
-        id = visit.principal.user or visit.principal.key  # noqa: A001 - the field's name
-        return JSONResponse({"id": id, "subscription": None, "subscriptionDetailUrl": None})
-
     async def calls(self, visit: Visit, request: Request) -> Response:
         """List calls, newest first: one's own, or with `allUsers=true` the tenant's."""
         page = page_of(request, _PAGE)

@@ -25,6 +25,11 @@ class AigneConfig(PluginConfig):
         ("component",),
         description="Names of the `[auth.NAME]` whose callers may use `/api/v1`. Keys of service accounts may always.",
     )
+    apps_tenant: str | None = Field(
+        None,
+        description="The tenant in which apps may register their keys at `/api/app/register`, whoever they are. An administrator "
+        "enables each before it may call. Without it only administrators register keys.",
+    )
     public_models: bool = Field(
         default=True,
         description="Whether models and prices are listed for everybody, as AIGNE's clients expect.",

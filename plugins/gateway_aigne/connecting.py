@@ -46,7 +46,7 @@ class Connecting:
     async def begin(self, request: Request) -> Response:
         """Open a session. Raises `RateLimited` for an address that asks too often, `Unavailable` when too many do."""
         address = request.client.host if request.client else None
-        self._sessions.begin(address)
+        await self._sessions.begin(address)
         asked = {
             "address": address,
             "agent": request.headers.get("user-agent", "")[:_MAX_AGENT],

@@ -32,8 +32,12 @@ class Credit:
 
     async def account(self, principal: Principal) -> CreditAccount | None:
         """The account that pays for somebody's calls; None where there are no credits."""
+        return await self.account_of(principal.tenant, principal.user)
+
+    async def account_of(self, tenant: str, user: str | None = None) -> CreditAccount | None:
+        """The account of a tenant, or of a user in it; None where there are no credits."""
         book = self._book
-        return None if book is None else await book.credit_account(principal.tenant, principal.user)
+        return None if book is None else await book.credit_account(tenant, user)
 
     async def balance(self, visit: Visit, _request: Request) -> Response:
         """Tell what is there; zero without credits."""

@@ -11,6 +11,7 @@ from gateway.errors import ConfigError
 from gateway.plugin import Plugin, hookimpl
 from gateway_aigne import discovery, native, words
 from gateway_aigne.account import Account
+from gateway_aigne.apps import Apps
 from gateway_aigne.config import AigneConfig
 from gateway_aigne.credit import Credit
 from gateway_aigne.discovery import Discovery
@@ -56,10 +57,13 @@ class Aigne(Plugin[AigneConfig]):
         models = Models(context.calls, context.sessions.rules.operator_tenant)
         credit = Credit(context)
         account, usage = Account(context, credit), Usage(context, credit)
+        apps = Apps(context, credit, self.config.apps_tenant)
         posts = {
             **{f"/v2{path}": Straight(users, put) for path, put in _STRAIGHT.items()},
             **{f"/v1{path}": Straight(components, put) for path, put in _STRAIGHT.items()},
             "/v1/embeddings": Straight(components, words.embeddings),
+            "/app/subscription/cancel": Handled(users, apps.cancel),
+            "/app/subscription/recover": Handled(users, apps.recover),
             "/v2/chat": Straight(users, words.aigne_chat),
             "/v2/embeddings": Handled(users, native.embeddings),
             "/v2/image": Handled(users, native.image),
@@ -73,7 +77,8 @@ class Aigne(Plugin[AigneConfig]):
             "/ai-providers/models": listed,
             "/ai/models": listed,
             "/ai-providers/chat/models": Handled(users, models.chat),
-            "/app/status": Handled(components, account.app),
+            "/app/config": Handled(users, apps.config),
+            "/app/status": Handled(components, apps.status),
             "/app/usage": Handled(components, usage.of_app),
             "/usage/projects": Handled(users, usage.projects),
             "/usage/projects/calls": Handled(users, account.calls),
@@ -96,6 +101,8 @@ class Aigne(Plugin[AigneConfig]):
         }
         return [
             Route(discovery.PATH, Discovery(self.config.prefix).show),
+            Route(f"{api}/app/config", Handled(users, apps.change_config), methods=["PATCH"]),
+            Route(f"{api}/app/register", apps.register, methods=["POST"]),
             *(Route(f"{api}{path}", app, methods=["POST"]) for path, app in posts.items()),
             *(Route(f"{api}{path}", app, methods=["GET"]) for path, app in gets.items()),
         ]

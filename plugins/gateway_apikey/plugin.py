@@ -36,6 +36,7 @@ class ApiKey(Plugin[PluginConfig]):
         super().__init__(name, config, context)
         self._snapshot = Snapshot(
             context.database,
+            context.changes,
             authenticator=name,
             operator_tenant=context.sessions.rules.operator_tenant,
             log=self.log,

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.errors import Unavailable
 from gateway.identity.keys import principal_of, problem_of_owner
-from gateway.store.key_feed import Seen, changes_since
+from gateway.store.key_feed import FOLLOWED, Seen, changes_since
 from gateway_apikey.networks import Networks
 
 if TYPE_CHECKING:
     import logging
 
     from gateway.store import Database
+    from gateway.store.changes import Changes
     from gateway.store.key_owners import Owners
     from gateway.store.key_rows import ApiKey
     from gateway.types import Principal
 
 POLL_SECONDS = 0.4
-"""A change made elsewhere is seen after this time and one query: within a second."""
+"""From one attempt to the next while the database is away."""
 
 LOOK_UP_SECONDS = 2.0
 """How long a call with an unknown key waits for the database."""
@@ -51,9 +52,16 @@ class Snapshot:
     """
 
     def __init__(
-        self, database: Database, *, authenticator: str, operator_tenant: str, log: logging.Logger
+        self,
+        database: Database,
+        changes: Changes,
+        *,
+        authenticator: str,
+        operator_tenant: str,
+        log: logging.Logger,
     ) -> None:
         self._database = database
+        self._changes = changes
         self._authenticator = authenticator
         self._operator_tenant = operator_tenant
         self._log = log
@@ -70,7 +78,9 @@ class Snapshot:
     async def start(self) -> None:
         """Load all keys and begin to watch. Raises what the database raises."""
         await self._refresh()
-        self._watch = asyncio.create_task(self._keep_fresh(), name="apikey: watch for changes")
+        self._watch = asyncio.create_task(self._keep_fresh(), name="apikey: follow changes")
+        for name in FOLLOWED:
+            await self._changes.watch(name, self._changed)
 
     async def stop(self) -> None:
         """End the watch; whoever still waits is told that the gateway cannot know."""
@@ -110,10 +120,14 @@ class Snapshot:
         except TimeoutError:
             return False
 
+    async def _changed(self, _revision: int) -> None:
+        self._asked.set()
+
     async def _keep_fresh(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS if self._away else None):
+                    await self._asked.wait()
             self._asked.clear()
             waiting, self._waiting = self._waiting, []
             try:

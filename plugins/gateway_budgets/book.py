@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import and_, null, select
+from sqlalchemy import and_, null, select, tuple_
 
 from gateway.store.identity_tables import memberships, team_members
 from gateway.store.key_rows import Budget as KeyBudget
+from gateway.store.structs import many
 from gateway.store.tables import api_keys
 from gateway.types import NANO
 from gateway_budgets.amount import LARGEST
 from gateway_budgets.period import Period, Span, period_at, zone_of
 from gateway_budgets.rows import Budget, Kind, Scope, all_budgets
+from gateway_budgets.tables import budgets
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from gateway.store import Database
     from gateway.types import Principal
 
@@ -27,6 +32,11 @@ CREDIT: Final = "CREDIT"
 """As a key's budget calls credits themselves."""
 
 _NOWHEN: Final = Period(0, 0)
+_KEYS: Final = select(*(api_keys.c[name] for name in ("id", "tenant", "budget", "created_at", "revision")))
+_MEMBERS: Final = select(team_members.c.tenant, team_members.c.user, team_members.c.team).join(
+    memberships,
+    and_(memberships.c.tenant == team_members.c.tenant, memberships.c.user == team_members.c.user),
+)
 
 
 class Entry(Struct, kw_only=True, eq=False):
@@ -42,6 +52,8 @@ class Entry(Struct, kw_only=True, eq=False):
     """10⁻⁹ credit; None where it is in a currency that is not counted."""
     currency: str = CREDIT
     kind: Kind = "hard"
+    since: float
+    """When it was made, Unix seconds: calls that ended before never counted in it."""
     _period: Period = _NOWHEN
 
     def period(self, at: float) -> Period:
@@ -62,6 +74,7 @@ def entry_of(row: Budget) -> Entry:
         time_zone=row.time_zone,
         amount=row.amount,
         kind=row.kind,
+        since=row.created_at,
     )
 
 
@@ -107,9 +120,22 @@ class Book:
 
     async def refresh(self, _revision: int = 0) -> None:
         """Read the budgets that were set."""
+        self._take(await all_budgets(self._database))
+
+    async def read_for(self, connection: AsyncConnection, calls: Sequence[Row[Any]]) -> None:
+        """Read what holds for some rows of `model_calls`, and nothing else, within a transaction."""
+        mine = budgets.c.tenant.in_({call.tenant for call in calls})
+        self._take(await many(connection, select(budgets).where(mine), Budget))
+        own = _KEYS.where(api_keys.c.id.in_({call.key for call in calls} - {None}))
+        self._take_keys((await connection.execute(own)).all())
+        users = {(call.tenant, call.user) for call in calls if call.user is not None}
+        members = tuple_(team_members.c.tenant, team_members.c.user).in_(users)
+        self._take_teams((await connection.execute(_MEMBERS.where(members))).all())
+
+    def _take(self, rows: Iterable[Budget]) -> None:
         by_subject: defaultdict[tuple[Scope, str, str], list[Entry]] = defaultdict(list)
         of_models: defaultdict[str, list[Entry]] = defaultdict(list)
-        for row in await all_budgets(self._database):
+        for row in rows:
             entry = entry_of(row)
             if row.scope == "model":
                 of_models[row.tenant].append(entry)
@@ -122,27 +148,30 @@ class Book:
         if revision < self._keys_seen:  # another table than before: a restored backup, a new file
             self._keys_seen = 0
             self._of_keys.clear()
-        query = select(api_keys.c.id, api_keys.c.tenant, api_keys.c.budget, api_keys.c.revision)
-        query = query.where(api_keys.c.revision > self._keys_seen)
+        query = _KEYS.where(api_keys.c.revision > self._keys_seen)
         if not self._keys_seen:
             query = query.where(api_keys.c.budget.is_not(null()))
         async with self._database.connect() as connection:
             rows = (await connection.execute(query)).all()
+        self._take_keys(rows)
+        self._keys_seen = max([revision, *(row.revision for row in rows)])
+
+    async def refresh_teams(self, _revision: int = 0) -> None:
+        """Read who is in which team."""
+        async with self._database.connect() as connection:
+            self._take_teams((await connection.execute(_MEMBERS)).all())
+
+    def _take_keys(self, rows: Iterable[Any]) -> None:
         for row in rows:
             if row.budget is None:
                 self._of_keys.pop(row.id, None)
             else:
                 self._of_keys[row.id] = self._own(row)
-        self._keys_seen = max([revision, *(row.revision for row in rows)])
 
-    async def refresh_teams(self, _revision: int = 0) -> None:
-        """Read who is in which team."""
-        still = and_(memberships.c.tenant == team_members.c.tenant, memberships.c.user == team_members.c.user)
-        query = select(team_members.c.tenant, team_members.c.user, team_members.c.team)
+    def _take_teams(self, rows: Iterable[Any]) -> None:
         teams: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        async with self._database.connect() as connection:
-            for row in await connection.execute(query.join(memberships, still)):
-                teams[row.tenant, row.user].append(row.team)
+        for row in rows:
+            teams[row.tenant, row.user].append(row.team)
         self._teams = dict(teams)
 
     def _own(self, row: Any) -> Entry:
@@ -156,6 +185,7 @@ class Book:
             span=budget.period,
             amount=None if rate is None else min(int(budget.amount * rate * NANO), LARGEST),
             currency=budget.currency,
+            since=row.created_at,
         )
 
 

@@ -14,7 +14,7 @@ from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.checks import check_name
 from gateway.store.keys import get_key
 from gateway.store.random_ids import new_id
-from gateway.store.structs import many, one
+from gateway.store.structs import many, one, page
 from gateway.store.teams import get_team
 from gateway_budgets.amount import shown
 from gateway_budgets.period import Span, zone_of
@@ -96,11 +96,8 @@ async def list_budgets(
     database: Database, tenant: str, *, after: str | None = None, limit: int | None = None
 ) -> list[Budget]:
     """The budgets of a tenant by id; `after` is the last one of the page before."""
-    query = select(budgets).where(budgets.c.tenant == tenant).order_by(budgets.c.id)
-    if after is not None:
-        query = query.where(budgets.c.id > after)
-    async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), Budget)
+    query = select(budgets).where(budgets.c.tenant == tenant)
+    return await page(database, query, budgets.c.id, Budget, after=after, limit=limit)
 
 
 async def all_budgets(database: Database) -> list[Budget]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, select, tuple_
 
-from gateway.errors import GatewayError
+from gateway.rounds import Rounds
 from gateway.store.calls import rfc3339
 from gateway.store.notices import notice, post
 from gateway.store.upsert import insert_into
@@ -28,7 +26,7 @@ _AT_ONCE: Final = 200
 _SWEPT: Final = 1000
 
 
-class Watch:
+class Watch(Rounds):
     """Looks every two seconds at the budgets in `touched`, which whoever counts adds to."""
 
     def __init__(
@@ -40,24 +38,11 @@ class Watch:
         *,
         log: logging.Logger,
     ) -> None:
+        super().__init__("budgets: watch", pause=_PAUSE, log=log)
         self._database = database
         self._book = book
         self._touched = touched
         self._thresholds = sorted(set(thresholds))
-        self._log = log
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.create_task(self._run(), name="budgets: watch")
-
-    async def stop(self) -> None:
-        """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
 
     def touch_all(self) -> None:
         """Look at every budget next time."""
@@ -88,17 +73,11 @@ class Watch:
                 await connection.execute(delete(holds).where(holds.c.call.in_(settled)))
         return len(settled)
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_PAUSE)
-            try:
-                await self.look()
-                while await self.sweep() == _SWEPT:
-                    pass
-            except GatewayError:
-                continue  # the journal says that the database is away, and when it is back
-            except Exception:  # noqa: BLE001 - logged; the watch goes on
-                self._log.exception("watching the budgets failed, trying again in %g s", _PAUSE)
+    async def go_round(self) -> None:
+        """Look, and sweep. Raises `Unavailable`."""
+        await self.look()
+        while await self.sweep() == _SWEPT:
+            pass
 
     async def _note(self, which: Sequence[tuple[str, int]], entries: dict[str, Entry]) -> None:
         query = select(spending).where(tuple_(spending.c.budget, spending.c.start).in_(which))
@@ -150,7 +129,9 @@ class Watch:
                     "amount_nano": entry.amount,
                 }
                 of = (entry.id, start, threshold)
-                await post(connection, notice("budget", *of, tenant=entry.tenant, at=time.time(), data=told))
+                whose = entry.subject if entry.scope == "user" else None
+                made = notice("budget", *of, tenant=entry.tenant, user=whose, at=time.time(), data=told)
+                await post(connection, made)
         if first:  # another worker may have been quicker
             self._log.warning(
                 "%s of tenant %s: %d %% of the budget %s are reached: %s of %s credits (%s)",

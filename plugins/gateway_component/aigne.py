@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from nacl.exceptions import BadSignatureError
 
 from gateway.errors import AuthenticationFailed
+from gateway_component.nonces import named
 from gateway_component.user import for_user
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class AigneVerifier:
         signature = _signature(headers[b"x-component-sig"])
         if not _fits(entry, signature, signed):
             raise _refused("it does not fit this body and this app")
-        await self._spend(signature)
+        await self._spend(signature, at)
         return for_user(entry.principal, user)
 
     async def _same_app(self, incoming: Incoming, family: bytes) -> Principal:
@@ -87,13 +88,14 @@ class AigneVerifier:
         signature = _signature(headers[family + b"sig"])
         for entry in self._components.of_scheme("aigne-app")[:_MOST_APPS]:
             if _fits(entry, signature, signed):
-                await self._spend(signature)
+                await self._spend(signature, issued)
                 return entry.principal
         raise _refused("it does not fit this request and any registered app")
 
-    async def _spend(self, signature: bytes) -> None:
-        name = hashlib.sha256(b"aigne\n" + signature).hexdigest()
-        await self._nonces.spend(name, until=time.time() + self._max_seconds + _SKEW)
+    async def _spend(self, signature: bytes, made: int) -> None:
+        await self._nonces.spend(
+            named(b"aigne\n" + signature, made), until=time.time() + self._max_seconds + _SKEW
+        )
 
     def _moment(self, value: bytes | None, name: str) -> int:
         at = _number(value, name)
@@ -152,8 +154,8 @@ def _long_integer(number: float) -> str:
 def _fits(entry: Entry, signature: bytes, signed: Mapping[str, Any]) -> bool:
     digest = hashlib.sha3_256(stable_json(signed).encode("utf-8", "surrogatepass")).digest()
     try:
-        entry.key.verify(signature, digest)
-    except InvalidSignature:
+        entry.key.verify(digest, signature)
+    except BadSignatureError:
         return False
     return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections import Counter
 from typing import Final
 
 from msgspec import Struct
@@ -27,10 +28,12 @@ class Malformed(Exception):
     """A field that is not as its RFC has it, or says more than the gateway understands."""
 
 
-class SignatureInput(Struct, frozen=True):
+class SignatureInput(Struct, frozen=True, gc=False):
     """One member of `signature-input`."""
 
-    covered: list[str]
+    in_order: list[str]
+    """The covered components."""
+    covered: frozenset[str]
     params: dict[str, str | int | None]
     """Strings and integers as such; None for kinds that no parameter of a signature has."""
     text: str
@@ -41,17 +44,22 @@ def read_inputs(field: str) -> dict[str, SignatureInput]:
     """The members of `signature-input` by their labels. Raises `Malformed`."""
     found: dict[str, SignatureInput] = {}
     for label, names, parameters in _members(field, _INNER_LIST, "signature-input"):
-        covered = _NAMES.findall(names)
-        if len(set(covered)) != len(covered):
+        covered = frozenset(in_order := _NAMES.findall(names))
+        if len(covered) != len(in_order):
             raise Malformed("signature-input covers a component twice")
         params: dict[str, str | int | None] = {}
-        text = ['("', '" "'.join(covered), '")'] if covered else ["()"]
-        for key, value in _PARAMETER.findall(parameters):
-            if key in params:
-                raise Malformed(f"signature-input has the parameter '{key}' twice")
+        given = _PARAMETER.findall(parameters)
+        for key, value in given:
             params[key] = _bare(value)
-            text += [";", key, "=", value] if value else [";", key]
-        found[label] = SignatureInput(covered, params, "".join(text))
+        if len(params) != len(given):
+            (twice, _), *_ = Counter(key for key, _ in given).most_common(1)
+            raise Malformed(f"signature-input has the parameter '{twice}' twice")
+        items = '" "'.join(in_order)
+        signed = parameters
+        if "; " in parameters:  # spaces that may be there, and are not signed
+            signed = "".join(f";{key}={value}" if value else f";{key}" for key, value in given)
+        text = f'("{items}"){signed}' if in_order else f"(){signed}"
+        found[label] = SignatureInput(in_order, covered, params, text)
     return found
 
 
@@ -90,9 +98,8 @@ def _members(field: str, member: re.Pattern[str], name: str) -> list[tuple[str, 
 
 
 def _bare(value: str) -> str | int | None:
-    if value.startswith('"'):
+    first = value[:1]
+    if first == '"':
         text = value[1:-1]
         return re.sub(r"\\(.)", r"\1", text) if "\\" in text else text
-    if value[:1].isdigit() or value[:1] == "-":
-        return int(value)
-    return None
+    return int(value) if first and first in "-0123456789" else None

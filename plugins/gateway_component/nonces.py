@@ -1,96 +1,79 @@
-"""Nonces that were used, known to all workers. Those of requests that come together share one statement."""
+"""Nonces that were used, known to all workers. They are written together with the rows of calls, in the same commit."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import AuthenticationFailed, Unavailable
+from gateway.errors import AuthenticationFailed
+from gateway.rounds import Rounds
+from gateway.store import Write
+from gateway.store.tickets import spending, sweep
 
 if TYPE_CHECKING:
-    from gateway.store.tickets import Tickets
+    from gateway.plugin import Context
 
-_MOST: Final = 20_000
-_PATIENCE: Final = 5.0
+log = logging.getLogger("gateway.component")
+
+_PURPOSE: Final = "component-nonce"
+_MOST: Final = 10_000
+_SWEEP_SECONDS: Final = 60.0
 
 
-class Nonces:
-    """Spends nonces, once each. What this worker has seen is refused without asking the database."""
+class Nonces(Rounds):
+    """Spends nonces, once each. What this worker has seen lately is refused without asking the database.
 
-    def __init__(self, tickets: Tickets) -> None:
-        self._tickets = tickets
-        self._seen: dict[str, float] = {}
-        self._waiting: dict[str, tuple[float, asyncio.Future[bool]]] = {}
-        self._task: asyncio.Task[None] | None = None
+    What has expired is taken away every minute.
+    """
 
-    async def spend(self, nonce: str, *, until: float) -> None:
-        """Use a nonce up. Raises `AuthenticationFailed` when it was, `Unavailable` when that cannot be told."""
-        now = time.time()
-        if self._seen.get(nonce, 0.0) > now or nonce in self._waiting:
+    def __init__(self, context: Context) -> None:
+        super().__init__("component: forget nonces", pause=_SWEEP_SECONDS, log=log, at_once=False)
+        self._context = context
+        self._seen: dict[bytes, float] = {}
+        self._seen_before: dict[bytes, float] = {}
+
+    async def spend(self, nonce: bytes, *, until: float) -> None:
+        """Use a nonce up, until then (Unix seconds).
+
+        Raises `AuthenticationFailed` when it was, `Unavailable` when that cannot be told.
+        """
+        seen = self._seen.get(nonce) or self._seen_before.get(nonce)
+        if seen is not None and seen > time.time():
             raise _replayed()
-        done = asyncio.get_running_loop().create_future()
-        self._waiting[nonce] = until, done
-        if self._task is None:
-            self._task = asyncio.create_task(self._write(), name="component: spend nonces")
-        if not await done:
-            raise _replayed()
-
-    async def stop(self) -> None:
-        """Finish what is being written."""
-        if self._task is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _write(self) -> None:
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, {}
-                try:
-                    async with asyncio.timeout(
-                        _PATIENCE
-                    ):  # once for all: a timer for each costs more than the nonce
-                        fresh = await self._tickets.spend_all(
-                            {nonce: until for nonce, (until, _) in batch.items()}
-                        )
-                except TimeoutError:
-                    problem = (
-                        "The gateway cannot check this signature now, because its database does not answer."
-                    )
-                    _answer_all(batch, Unavailable(problem, headers=[(b"retry-after", b"1")]))
-                    continue
-                except Exception as error:  # noqa: BLE001 - told to everybody who waits, who then refuses
-                    _answer_all(batch, error)
-                    continue
-                self._remember(batch)
-                for nonce, (_, done) in batch.items():
-                    if not done.done():
-                        done.set_result(nonce in fresh)
-        finally:
-            self._task = None
+            await self._context.write((Write(_SPEND, (_PURPOSE, nonce, until)),))
+        except AuthenticationFailed:
+            self._remember(nonce, until)
+            raise
+        self._remember(nonce, until)
 
-    def _remember(self, batch: dict[str, tuple[float, asyncio.Future[bool]]]) -> None:
-        if len(self._seen) > _MOST:
-            now = time.time()
-            self._seen = {nonce: until for nonce, until in self._seen.items() if until > now}
-        if len(self._seen) <= _MOST:
-            self._seen.update((nonce, until) for nonce, (until, _) in batch.items())
+    def _remember(self, nonce: bytes, until: float) -> None:
+        """Keep it for as long as there are `_MOST` later ones at least."""
+        if len(self._seen) >= _MOST:
+            self._seen, self._seen_before = {}, self._seen
+        self._seen[nonce] = until
+
+    async def go_round(self) -> None:
+        """Take away what has expired. Raises `Unavailable`."""
+        await sweep(self._context.database)
 
 
-def nonce_of(key_id: str, nonce: str) -> str:
-    """The name under which a key's nonce is kept."""
-    return hashlib.sha256(f"{key_id}\n{nonce}".encode()).hexdigest()
+def nonce_of(key_id: str, nonce: str, created: int) -> bytes:
+    """The name under which a key's nonce is kept for signatures that were made then (Unix seconds)."""
+    return named(f"{key_id}\n{nonce}".encode(), created)
 
 
-def _answer_all(batch: dict[str, tuple[float, asyncio.Future[bool]]], error: Exception) -> None:
-    for _, done in batch.values():
-        if not done.done():
-            done.set_exception(error)
+def named(what: bytes, made: int) -> bytes:
+    """The name of what is used once: in the order of time, so that neighbours in the database are written together."""
+    return made.to_bytes(8, "big") + hashlib.sha256(what).digest()[:24]
 
 
 def _replayed() -> AuthenticationFailed:
     return AuthenticationFailed(
         "The signature of this request is refused: its nonce was used before.", code="invalid_signature"
     )
+
+
+_SPEND: Final = spending(_replayed)

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from gateway.errors import AuthenticationFailed
 from gateway.plugin import Plugin, hookimpl
-from gateway.store.tickets import Tickets
 from gateway_component.aigne import AigneVerifier
 from gateway_component.config import ComponentConfig
 from gateway_component.nonces import Nonces, nonce_of
@@ -19,7 +18,7 @@ from gateway_component.signatures import Rules, verify
 from gateway_component.user import for_user
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from nacl.signing import VerifyKey
     from starlette.routing import BaseRoute
 
     from gateway.plugin import Context
@@ -38,7 +37,7 @@ class Component(Plugin[ComponentConfig]):
     def __init__(self, name: str, config: ComponentConfig, context: Context) -> None:
         super().__init__(name, config, context)
         self._components = Components(context.database, authenticator=name)
-        self._nonces = Nonces(Tickets(context.database, "component-nonce"))
+        self._nonces = Nonces(context)
         self._rules = Rules(
             tag=config.tag,
             max_seconds=config.max_seconds,
@@ -55,6 +54,7 @@ class Component(Plugin[ComponentConfig]):
     async def startup(self) -> None:
         """Load the components and begin to watch for changes. Raises when the database cannot be read."""
         await self.context.changes.watch("components", self._components.refresh)
+        self._nonces.start()
 
     async def shutdown(self) -> None:
         await self._nonces.stop()
@@ -78,11 +78,12 @@ class Component(Plugin[ComponentConfig]):
         entry = self._components.find("rfc9421", verified.key_id)
         if entry is None:  # removed while the body came in
             raise AuthenticationFailed("This component is no longer registered.", code="invalid_signature")
-        await self._nonces.spend(nonce_of(verified.key_id, verified.nonce), until=verified.until)
+        nonce = nonce_of(verified.key_id, verified.nonce, verified.created)
+        await self._nonces.spend(nonce, until=verified.until)
         user = incoming.headers.get(b"x-user-did") if "x-user-did" in verified.covered else None
         return for_user(entry.principal, user)
 
-    def _key_of(self, key_id: str) -> Ed25519PublicKey | None:
+    def _key_of(self, key_id: str) -> VerifyKey | None:
         entry = self._components.find("rfc9421", key_id)
         return None if entry is None else entry.key
 

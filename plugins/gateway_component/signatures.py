@@ -8,20 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import InvalidSignature
 from msgspec import Struct
+from nacl.exceptions import BadSignatureError
 
 from gateway.errors import AuthenticationFailed
 from gateway.sdk.signature_base import DERIVED, derived_parts, signature_base
 from gateway_component.fields import Malformed, SignatureInput, read_bytes, read_inputs
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from nacl.signing import VerifyKey
 
     from gateway.protocols import Incoming
 
 _ALWAYS: Final = frozenset({"@method", "@authority", "@path"})
-_ONCE: Final = frozenset({"host", "signature-input", "signature", "content-digest"})
+_ONCE: Final = (b"host", b"signature-input", b"signature", b"content-digest")
 _DIGESTS: Final = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 _LONGEST_NONCE: Final = 200
 _SHORTEST_NONCE: Final = 8
@@ -40,18 +40,20 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Whether an authority is one of this gateway's."""
 
 
-class Verified(Struct, frozen=True):
+class Verified(Struct, frozen=True, gc=False):
     """A good signature; its nonce is still to be spent."""
 
     key_id: str
     nonce: str
+    created: int
+    """Unix seconds, as the signature says."""
     until: float
     """Unix seconds from which on the signature is refused anyway."""
     covered: frozenset[str]
 
 
 async def verify(
-    incoming: Incoming, rules: Rules, key_of: Callable[[str], Ed25519PublicKey | None]
+    incoming: Incoming, rules: Rules, key_of: Callable[[str], VerifyKey | None]
 ) -> Verified | None:
     """Check the signature that has our tag; None when the request has none. Raises `AuthenticationFailed`."""
     headers = incoming.headers
@@ -64,58 +66,64 @@ async def verify(
 
 
 async def _verify(
-    incoming: Incoming, rules: Rules, key_of: Callable[[str], Ed25519PublicKey | None]
+    incoming: Incoming, rules: Rules, key_of: Callable[[str], VerifyKey | None]
 ) -> Verified | None:
     headers = _single_headers(incoming)
-    inputs = read_inputs(headers["signature-input"])
+    inputs = read_inputs(_text(headers, "signature-input"))
     ours = [label for label, each in inputs.items() if each.params.get("tag") == rules.tag]
     if not ours:
         return None
     if len(ours) > 1:
         raise _refused(f"there is more than one signature with the tag '{rules.tag}'")
     label = ours[0]
-    signature = read_bytes(headers.get("signature", ""), "signature").get(label)
+    signature = read_bytes(_text(headers, "signature"), "signature").get(label)
     if signature is None:
         raise _refused(f"the header 'signature' has no member '{label}'")
     given = inputs[label]
-    nonce, until = _check_parameters(given, rules)
-    authority = headers.get("host", "").strip(" \t").lower()
+    nonce, created, until = _check_parameters(given, rules)
+    authority = _text(headers, "host").lower()
     if not rules.is_ours(authority):
         raise _refused(
             f"'{authority}' is not this gateway's address: its public_url or `authorities` must say so"
         )
     body = await incoming.body()
-    _check_covered(given.covered, headers, incoming.target, body, rules)
+    target = incoming.target
+    _check_covered(given, headers, target, body, rules)
     key_id = str(given.params["keyid"])
     key = key_of(key_id)
     if key is None:
         raise _refused("its key is not that of a registered component")
     try:
-        values = derived_parts(incoming.method, authority, incoming.target)
-        values |= {name: headers[name].strip(" \t") for name in given.covered if name not in DERIVED}
-        key.verify(signature, signature_base(given.covered, values, given.text))
-    except (InvalidSignature, UnicodeError) as error:
+        values = derived_parts(incoming.method, authority, target)
+        for name in given.covered - DERIVED:
+            values[name] = _text(headers, name)
+        key.verify(signature_base(given.in_order, values, given.text), signature)
+    except (BadSignatureError, ValueError) as error:
         raise _refused("it does not fit this request and this key") from error
     if "content-digest" in given.covered:
-        _check_digest(headers["content-digest"], body)
-    return Verified(key_id, nonce, until, frozenset(given.covered))
+        _check_digest(_text(headers, "content-digest"), body)
+    return Verified(key_id, nonce, created, until, given.covered)
 
 
-def _single_headers(incoming: Incoming) -> dict[str, str]:
+def _single_headers(incoming: Incoming) -> Mapping[bytes, bytes]:
     """Headers by name, those sent more than once left out: whoever covers one of them is refused."""
-    given = incoming.header_list
-    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in given}
-    if len(found) < len(given):
-        counts = Counter(name.decode("latin-1") for name, _ in given)
-        for text in (name for name, count in counts.items() if count > 1):
-            if text in _ONCE:
-                raise _refused(f"the header '{text}' is there twice")
-            del found[text]
-    return found
+    found, given = incoming.headers, incoming.header_list
+    if len(found) == len(given):
+        return found
+    counts = Counter(name for name, _ in given)
+    for name in _ONCE:
+        if counts[name] > 1:
+            raise _refused(f"the header '{name.decode()}' is there twice")
+    return {name: value for name, value in found.items() if counts[name] == 1}
 
 
-def _check_parameters(given: SignatureInput, rules: Rules) -> tuple[str, float]:
-    """Return the nonce, and until when the signature is good."""
+def _text(headers: Mapping[bytes, bytes], name: str) -> str:
+    """The value of a header; empty without it."""
+    return headers.get(name.encode(), b"").decode("latin-1").strip(" \t")
+
+
+def _check_parameters(given: SignatureInput, rules: Rules) -> tuple[str, int, float]:
+    """Return the nonce, when the signature was made, and until when it is good."""
     params, now = given.params, time.time()
     created, expires, nonce = params.get("created"), params.get("expires"), params.get("nonce")
     if not isinstance(params.get("keyid"), str):
@@ -135,27 +143,28 @@ def _check_parameters(given: SignatureInput, rules: Rules) -> tuple[str, float]:
         end = expires
     if end < now - rules.skew_seconds:
         raise _refused("it has expired: is the clock right?")
-    return nonce, end + rules.skew_seconds
+    return nonce, created, end + rules.skew_seconds
 
 
 def _check_covered(
-    covered: list[str], headers: Mapping[str, str], target: bytes, body: bytes, rules: Rules
+    given: SignatureInput, headers: Mapping[bytes, bytes], target: bytes, body: bytes, rules: Rules
 ) -> None:
-    needed = {*_ALWAYS, *(name for name in rules.covered if name in headers)}
+    needed = {*_ALWAYS, *(name for name in rules.covered if name.encode() in headers)}
     if b"?" in target:
         needed.add("@query")
     if body:
         needed.add("content-digest")
-        if "content-type" in headers:
+        if b"content-type" in headers:
             needed.add("content-type")
-    missing = needed.difference(covered)
+    missing = needed.difference(given.covered)
     if missing:
         raise _refused(f"it must cover {', '.join(sorted(missing))}")
-    for name in covered:
+    for name in given.in_order:
+        if name in DERIVED:
+            continue
         if name.startswith("@"):
-            if name not in DERIVED:
-                raise _refused(f"it covers {name}, which the gateway does not understand")
-        elif name not in headers:
+            raise _refused(f"it covers {name}, which the gateway does not understand")
+        if name.encode() not in headers:
             raise _refused(f"it covers the header '{name}', which is not there once")
 
 

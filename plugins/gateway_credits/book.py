@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from gateway.errors import InvalidRequest, QuotaExceeded
 from gateway.ids import Ids
 from gateway.store.audit import Actor, record
 from gateway.store.notices import notice, post
-from gateway.store.tables import model_calls
+from gateway.store.turns import take_turn
 from gateway.store.upsert import insert_into
 from gateway_credits import grants
 from gateway_credits.account import (
@@ -28,7 +28,7 @@ from gateway_credits.account import (
     positive,
     shown,
 )
-from gateway_credits.adjusting import adjusted
+from gateway_credits.adjusting import booked_for
 from gateway_credits.grants import Balance, add_grant, book, change, draw, lock, open_grants, settle_up, take
 from gateway_credits.tables import accounts, balances, entries, transactions
 
@@ -60,9 +60,12 @@ class Book:
         *,
         per: Per,
         welcome: Welcome | None,
+        free: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.database = database
+        self.free = free
+        """The authenticators whose callers pay nothing here."""
         self._of_user = per == "user"
         self._welcome = welcome
         self._clock = clock
@@ -176,31 +179,27 @@ class Book:
     async def refund(self, tenant: str, call: str, amount: int | None = None, *, actor: Actor) -> int:
         """Give back what a call was charged, or a part of it; once for each call. Return how much, 0 if done before.
 
-        It comes back as a grant without expiry. Raises `InvalidRequest` for a call that was charged nothing, or less.
+        It comes back as a grant without expiry. When the call is priced again later, what it costs beyond its refund is
+        paid, and never less than nothing. Raises `InvalidRequest` for a call that was charged nothing, or less.
         """
         now = self._clock()
         async with self.database.begin() as connection:
-            whose = (model_calls.c.id == call, model_calls.c.tenant == tenant)
-            user = await connection.scalar(select(model_calls.c.user).where(*whose))
-            mine = (entries.c.tenant == tenant, entries.c.owner.in_({"", user or ""}))
-            one = (transactions.c.id == entries.c.transaction) & (transactions.c.at == entries.c.at)
-            query = select(entries).join(transactions, one)
-            captured = query.where(*mine, transactions.c.id == call, transactions.c.kind == "capture")
-            row = (await connection.execute(captured)).one_or_none()
-            if row is None:
+            found = await booked_for(connection, tenant, call)
+            if found is None:
                 raise InvalidRequest(
                     f"No call {call!r} of {tenant!r} was charged.", status=404, code="not_found"
                 )
-            account = Account(row.tenant, row.owner)
-            charged = -row.amount + await adjusted(connection, tenant, call)
+            account, _ = found
+            await self._settled(connection, account, now)
+            if await _referred(connection, "refund", call) is not None:
+                return 0
+            # Anew under the lock: it may have been priced again meanwhile.
+            _, charged = await booked_for(connection, tenant, call) or found
             back = max(0, charged) if amount is None else positive(amount)
             if back > charged or not back:
                 raise InvalidRequest(
                     f"That call was charged {shown(charged)} credits, not more.", param="amount"
                 )
-            await self._settled(connection, account, now)
-            if await _referred(connection, "refund", call) is not None:
-                return 0
             made = await self._book(connection, "refund", account, call, REVENUE, account, back, now)
             await add_grant(
                 connection, account, made, back, kind="paid", priority=MIDDLE, at=now, expires_at=None
@@ -279,6 +278,8 @@ class Book:
         Raises `InvalidRequest` (409) when that was another one.
         """
         async with self.database.begin() as connection:
+            if others:
+                await take_turn(connection)
             for each in sorted((account, *others)):  # all lock in one order
                 await self._open(connection, each, self._clock())
                 await lock(connection, each)

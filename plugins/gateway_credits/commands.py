@@ -184,7 +184,7 @@ def verify_(book: Book, since: datetime | None, as_json: bool) -> None:
     from_then = None if since is None else since.replace(tzinfo=UTC).timestamp()
 
     async def work() -> list[str]:
-        return [problem async for problem in verify(book.database, since=from_then)]
+        return [problem async for problem in verify(book.database, since=from_then, free=book.free)]
 
     problems = _run(book, work)
     if as_json:

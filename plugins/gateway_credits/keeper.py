@@ -5,7 +5,6 @@ One worker does it, as long as its lease lasts; each tells of the accounts that 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -15,6 +14,7 @@ from sqlalchemy import case, delete, exists, insert, or_, select, update
 
 from gateway.errors import Unavailable
 from gateway.ids import Ids
+from gateway.rounds import Rounds
 from gateway.store import Database
 from gateway.store.notices import notice, post
 from gateway.store.tables import model_calls
@@ -32,7 +32,7 @@ _KEPT: Final = 86_400.0
 """For so many seconds after its lease the row of a settled hold stays."""
 
 
-class Keeper:
+class Keeper(Rounds):
     """Looks around every `pause` seconds. `low` is the available credit under which an account counts as low."""
 
     def __init__(
@@ -46,31 +46,21 @@ class Keeper:
         log: logging.Logger,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__("credits: keeper", pause=pause, log=log, at_once=False)
         self._book = book
         self._database: Database = book.database
         self._touched = touched
         self._low = low
         self._floor = floor
-        self._pause = pause
-        self._log = log
         self._clock = clock
         self._worker = Ids()()
         self._looked_at: float | None = None
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._stopping.clear()
-        self._task = asyncio.create_task(self._run(), name="gateway credits")
 
     async def stop(self) -> None:
         """End, and let another one lead at once."""
         if self._task is None:
             return
-        self._stopping.set()  # not cancelled: a connection that is being opened would be left behind
-        await self._task
-        self._task = None
+        await super().stop()
         try:
             await self.tell()
             async with self._database.begin() as connection:
@@ -78,27 +68,14 @@ class Keeper:
         except Unavailable as error:
             self._log.warning("the lease on the credits stays until it runs out: %s", error.message)
 
-    async def _run(self) -> None:
-        while not await self._stopped():
-            try:
-                if leads := await self.lead():
-                    await self.look_around()
-                await self.tell()
-                if leads:
-                    await self.expire()
-                    await self.reap()
-            except Unavailable:
-                continue  # the ledger's journal says so
-            except Exception:  # noqa: BLE001 - whatever it was, the books are kept on
-                self._log.exception("the keeper of the credits failed, trying again in %g s", self._pause)
-
-    async def _stopped(self) -> bool:
-        """Wait until it is time to look, or to end."""
-        try:
-            async with asyncio.timeout(self._pause):
-                return await self._stopping.wait()
-        except TimeoutError:
-            return False
+    async def go_round(self) -> None:
+        """Tell of accounts, and keep the books where this worker leads. Raises `Unavailable`."""
+        if leads := await self.lead():
+            await self.look_around()
+        await self.tell()
+        if leads:
+            await self.expire()
+            await self.reap()
 
     async def lead(self) -> bool:
         """Be the one who keeps the books for the next half minute; return whether that succeeded."""

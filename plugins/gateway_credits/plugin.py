@@ -115,7 +115,11 @@ class Credits(Plugin[CreditsConfig]):
         welcome = Welcome(amount, None if days is None else days * _DAY) if amount else None
         floor = nano_of(config.floor)
         self.book = ShownBook(
-            context.database, per=config.per, welcome=welcome, payment_url=config.payment_url
+            context.database,
+            per=config.per,
+            welcome=welcome,
+            free=config.except_authenticators,
+            payment_url=config.payment_url,
         )
         context.credits = self.book
         self._holding = Holding(
@@ -150,7 +154,7 @@ class Credits(Plugin[CreditsConfig]):
 
     @hookimpl
     def register_adjusters(self) -> Sequence[Adjusts]:
-        return (Adjuster(self.config.per),)
+        return (Adjuster(self.config.per, self.config.except_authenticators),)
 
     @hookimpl
     def register_interceptors(self) -> Sequence[AroundCall | OnFinished]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
@@ -25,9 +25,15 @@ class ShownBook(Book):
     """The book, and `gateway.billing.ShowsCredits`."""
 
     def __init__(
-        self, database: Database, *, per: Per, welcome: Welcome | None, payment_url: str | None
+        self,
+        database: Database,
+        *,
+        per: Per,
+        welcome: Welcome | None,
+        free: Collection[str] = (),
+        payment_url: str | None,
     ) -> None:
-        super().__init__(database, per=per, welcome=welcome)
+        super().__init__(database, per=per, welcome=welcome, free=free)
         self._payment_url = payment_url
         self._welcomes = welcome is not None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import String, cast, func, literal, or_, select, union_all
+from sqlalchemy import String, case, cast, func, literal, or_, select, union_all
 
 from gateway.store.tables import model_calls, price_adjustments
 from gateway_credits.account import Account, shown
+from gateway_credits.adjusting import pays
 from gateway_credits.tables import OPEN, accounts, balances, entries, grants, holds, transactions
 
 if TYPE_CHECKING:
@@ -21,15 +22,17 @@ _Check: TypeAlias = tuple[Any, Callable[[Any], str]]
 """A query for what contradicts the books, and how to tell of a row that it finds."""
 
 
-async def verify(database: Database, *, since: float | None = None) -> AsyncIterator[str]:
+async def verify(
+    database: Database, *, since: float | None = None, free: Collection[str] = ()
+) -> AsyncIterator[str]:
     """Yield what is wrong, in the books as they are at one moment; nothing when they are right.
 
-    Calls are looked at from `since` on (Unix seconds, of their end), or since their tenant has had an account.
+    `free` are the authenticators whose callers pay nothing here. Calls are looked at from `since` on (Unix seconds, of their end), or since their tenant has had an account.
     """
     async with database.connect() as connection:
         if database.dialect == "postgresql":
             await connection.execution_options(isolation_level="REPEATABLE READ")
-        for query, tell in (*_journal(), *_sums(), *_calls(since)):
+        for query, tell in (*_journal(), *_sums(), *_calls(since, free)):
             async for problem in _ask(connection, query, tell):
                 yield problem
 
@@ -104,9 +107,9 @@ def _of_account(row: Any) -> str:
     return f"account {who} {told}"
 
 
-def _calls(since: float | None) -> list[_Check]:
+def _calls(since: float | None, free: Collection[str]) -> list[_Check]:
     """Each settled call with a charge was captured in exactly that amount, its adjustments too, and nothing else was."""
-    call = model_calls.c
+    call, due = model_calls.c, case((pays(free), func.coalesce(model_calls.c.charge, 0)), else_=0)
     taken = (
         select(entries.c.transaction, func.sum(-entries.c.amount).label("amount"))
         .where(entries.c.tenant != "", entries.c.amount < 0)
@@ -120,11 +123,11 @@ def _calls(since: float | None) -> list[_Check]:
         .subquery()
     )
     query = (
-        select(call.id, call.charge, captured.label("captured"))
+        select(call.id, due.label("charge"), captured.label("captured"))
         .join_from(model_calls, first, first.c.tenant == call.tenant)
         .outerjoin(taken, taken.c.transaction == call.id)
         .where(call.status != "processing", call.ended_at >= (first.c.at if since is None else since))
-        .where(captured != func.coalesce(call.charge, 0))
+        .where(captured != due)
     )
     book, priced = transactions.alias(), price_adjustments.c
     reference = priced.call + "#" + cast(priced.number, String)
@@ -135,7 +138,8 @@ def _calls(since: float | None) -> list[_Check]:
         .join(first, (first.c.tenant == call.tenant) & (call.ended_at >= first.c.at))
         .outerjoin(book, (book.c.kind == "adjustment") & (book.c.reference == reference))
         .outerjoin(entries, line & (entries.c.tenant == priced.tenant))
-        .where(func.coalesce(entries.c.amount, 0) != -priced.charge)
+        .where(func.coalesce(entries.c.amount, 0) != -priced.charge, ~_refund_of(priced.call).exists())
+        .where(pays(free))
     )
     if since is not None:
         adjusted = adjusted.where(call.ended_at >= since)
@@ -150,7 +154,7 @@ def _calls(since: float | None) -> list[_Check]:
         (
             query,
             lambda row: (
-                f"call {row.id} was charged {shown(row.charge or 0)}, but {shown(int(row.captured))} captured"
+                f"call {row.id} was charged {shown(int(row.charge))}, but {shown(int(row.captured))} captured"
             ),
         ),
         (
@@ -162,4 +166,51 @@ def _calls(since: float | None) -> list[_Check]:
         ),
         (made_up, lambda row: f"transaction {row.id} books an adjustment that there is not"),
         (running, lambda row: f"call {row.id} was captured, but is not settled"),
+        (_refunded(first, since), _of_refund),
     ]
+
+
+def _refunded(first: Any, since: float | None) -> Any:
+    """Calls with a refund of which something else is paid than what they cost beyond it, and at least nothing."""
+    call, priced = model_calls.c, price_adjustments.c
+    back, book, line = transactions.alias(), transactions.alias(), entries.alias()
+    back_line = (entries.c.transaction == back.c.id) & (entries.c.at == back.c.at) & (entries.c.tenant != "")
+    book_line = (line.c.transaction == book.c.id) & (line.c.at == book.c.at) & (line.c.tenant != "")
+    reference = priced.call + "#" + cast(priced.number, String)
+    adjusted = (
+        select(
+            priced.call,
+            func.sum(priced.charge).label("charge"),
+            func.sum(-func.coalesce(line.c.amount, 0)).label("booked"),
+        )
+        .join_from(price_adjustments, back, (back.c.kind == "refund") & (back.c.reference == priced.call))
+        .outerjoin(book, (book.c.kind == "adjustment") & (book.c.reference == reference))
+        .outerjoin(line, book_line)
+        .group_by(priced.call)
+        .subquery()
+    )
+    captured, refund = func.coalesce(call.charge, 0), entries.c.amount
+    cost = captured + func.coalesce(adjusted.c.charge, 0)
+    paid = captured + func.coalesce(adjusted.c.booked, 0) - refund
+    due = case((cost > refund, cost - refund), else_=0)
+    query = (
+        select(call.id, cost.label("cost"), refund.label("refund"), paid.label("paid"))
+        .join_from(back, model_calls, call.id == back.c.reference)
+        .join(first, (first.c.tenant == call.tenant) & (call.ended_at >= first.c.at))
+        .join(entries, back_line)
+        .outerjoin(adjusted, adjusted.c.call == call.id)
+        .where(back.c.kind == "refund", paid != due)
+    )
+    return query if since is None else query.where(call.ended_at >= since)
+
+
+def _refund_of(call: Any) -> Any:
+    back = transactions.alias()
+    return select(back.c.id).where(back.c.kind == "refund", back.c.reference == call)
+
+
+def _of_refund(row: Any) -> str:
+    return (
+        f"call {row.id} costs {shown(int(row.cost))} and {shown(int(row.refund))} were refunded, "
+        f"but {shown(int(row.paid))} are paid"
+    )

@@ -19,6 +19,7 @@ _NOTICES: Final = {
     "adjustment": "ai.gateway.adjustment.v1",
     "refund": "ai.gateway.refund.v1",
     "credit_note": "ai.gateway.credit_note.v1",
+    "invoice_run": "ai.gateway.invoice_run.v1",
     "balance": "ai.gateway.balance.v1",
     "budget": "ai.gateway.budget.v1",
 }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
 from starlette.responses import Response
 
 from gateway.admin.endpoint import Endpoint
@@ -19,6 +20,7 @@ from gateway_invoices.currency import decimal, minor_units
 from gateway_invoices.customers import Customer, read_customer, set_customer
 from gateway_invoices.exporting import MEDIA, Exporter, Format
 from gateway_invoices.reading import Invoice, list_invoices, read_invoice
+from gateway_invoices.runs import Run, list_outcomes, list_runs
 from gateway_invoices.shapes import (
     AllQuery,
     CustomerData,
@@ -27,6 +29,8 @@ from gateway_invoices.shapes import (
     InvoiceShown,
     NewCredit,
     NewDraft,
+    OutcomeShown,
+    RunShown,
 )
 
 
@@ -66,6 +70,24 @@ class _Resource:
     async def list_all(self, request: AdminRequest[AllQuery, None]) -> Page[InvoiceShown]:
         """List those of all tenants."""
         return await self._page(request, request.query.customer, request.query.status, sent=False)
+
+    async def list_runs(self, request: AdminRequest[PageQuery, None]) -> Page[RunShown]:
+        """List the months that the gateway drafts."""
+        start, limit = after(request.query.cursor, tuple[str]), request.query.limit
+        before = None if start is None else start[0]
+        rows, cursor = page(
+            await list_runs(request.database, before=before, limit=limit + 1), limit, lambda row: (row.month,)
+        )
+        return Page[RunShown](data=[_run(row) for row in rows], next_cursor=cursor)
+
+    async def list_outcomes(self, request: AdminRequest[PageQuery, None]) -> Page[OutcomeShown]:
+        """List what became of the tenants in a month."""
+        start, limit = after(request.query.cursor, tuple[str]), request.query.limit
+        last = None if start is None else start[0]
+        found = await list_outcomes(request.database, request.path["month"], after=last, limit=limit + 1)
+        rows, cursor = page(found, limit, lambda row: (row.tenant,))
+        data = [OutcomeShown.model_validate(structs.asdict(row)) for row in rows]
+        return Page[OutcomeShown](data=data, next_cursor=cursor)
 
     async def download_any(self, request: AdminRequest[DownloadQuery, None]) -> Response:
         """Write any."""
@@ -159,6 +181,11 @@ def _shown(invoice: Invoice) -> InvoiceShown:
     )
 
 
+def _run(run: Run) -> RunShown:
+    counted = {"failed": len(run.failed), "without_data": len(run.without_data)}
+    return RunShown.model_validate(structs.asdict(run) | counted)
+
+
 def _customer(customer: Customer) -> CustomerShown:
     return CustomerShown(
         name=customer.name,
@@ -236,6 +263,24 @@ def endpoints(book: Book, exporter: Exporter) -> Sequence[Endpoint]:
             summary="List the invoices and drafts of all tenants, newest first",
             query=AllQuery,
             answer=Page[InvoiceShown],
+        ),
+        Endpoint(
+            method="GET",
+            path="/invoice-runs",
+            permission=operate,
+            handler=resource.list_runs,
+            summary="List the months that the gateway drafts by itself, newest first",
+            query=PageQuery,
+            answer=Page[RunShown],
+        ),
+        Endpoint(
+            method="GET",
+            path="/invoice-runs/{month}",
+            permission=operate,
+            handler=resource.list_outcomes,
+            summary="List what became of each tenant in a month that the gateway drafted",
+            query=PageQuery,
+            answer=Page[OutcomeShown],
         ),
         Endpoint(
             method="POST",

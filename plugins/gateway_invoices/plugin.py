@@ -41,7 +41,12 @@ class Invoices(Plugin[InvoicesConfig]):
         if automatic is not None:
             from gateway_invoices.monthly import Monthly  # noqa: PLC0415 - only where it is wanted
 
-            self._monthly = Monthly(self.book, automatic.issue_after_days, self.context.worker or self.name)
+            self._monthly = Monthly(
+                self.book,
+                automatic.issue_after_days,
+                self.context.worker or self.name,
+                operator_tenant=self.context.sessions.rules.operator_tenant,
+            )
             self._monthly.start()
 
     async def shutdown(self) -> None:

@@ -34,6 +34,31 @@ class InvoiceShown(Shown):
     hash: str | None = Field(description="SHA-256 of the document as it was issued.")
 
 
+class RunShown(Shown):
+    """A month that the gateway drafts by itself."""
+
+    month: str = Field(description="As `2026-10`, in UTC.")
+    state: Literal["waiting", "drafting", "failed", "done"] = Field(
+        description="Waiting for its end or its turn; failed until a later try succeeds."
+    )
+    error: str | None = Field(description="What stopped it.")
+    drafted: int = Field(description="Tenants with an invoice or draft for it.")
+    failed: int = Field(description="Tenants for which no draft could be made.")
+    without_data: int = Field(description="Tenants that were charged and have no customer data.")
+    done_at: str | None
+
+
+class OutcomeShown(Shown):
+    """What became of a tenant in a month."""
+
+    tenant: str
+    state: Literal["draft", "issued", "paid", "void", "drafted", "failed", "without_data"] = Field(
+        description="Where there is an invoice, its status."
+    )
+    error: str | None = Field(description="Why there is no draft, or why it is not issued.")
+    invoice: str | None = Field(description="The id of the latest invoice or draft for the month.")
+
+
 class CustomerData(Body):
     """To whom invoices go."""
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     text,
 )
 
@@ -77,9 +78,19 @@ runs = Table(
     Column("holder", String(60), nullable=True, comment="the worker that drafts"),
     Column("held_until", Float(53), nullable=False, comment="when another may go on in its place"),
     Column("drafted", Integer, nullable=False),
-    Column("without_data", JSON, nullable=False, comment="tenants with charges whose customer data lack"),
+    Column("error", Text, nullable=True, comment="what stopped it, until a later try succeeds"),
     Column("done_at", Float(53), nullable=True),
     comment="months whose drafts the gateway makes",
+)
+
+outcomes = Table(
+    "invoice_outcomes",
+    metadata,
+    Column("period_start", Float(53), primary_key=True, comment="of the run"),
+    Column("tenant", String(64), primary_key=True),
+    Column("state", String(12), nullable=False, comment="drafted, failed or without_data"),
+    Column("error", Text, nullable=True, comment="why there is no draft, or why it is not issued"),
+    comment="what became of each tenant in a month; those that used nothing are not there",
 )
 
 items = Table(

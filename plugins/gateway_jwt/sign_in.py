@@ -103,7 +103,7 @@ class OidcSignIn:
 
         Raises `RateLimited`, `Unavailable`.
         """
-        self._sessions.begin(_client(request).address)
+        await self._sessions.begin(_client(request).address)
         state, nonce, verifier = new_verifier(), new_verifier(), new_verifier()
         try:
             url = await authorization_url(

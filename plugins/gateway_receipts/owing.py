@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select
 
-from gateway.errors import Unavailable
+from gateway.rounds import Rounds
 from gateway.store import Insert, Write
 from gateway_receipts.chain import pay
 from gateway_receipts.tables import owed
@@ -45,26 +44,13 @@ class Owing:
         return ()
 
 
-class Payer:
+class Payer(Rounds):
     """Makes the receipts that are still owed: their worker was killed, or nobody waits for them."""
 
     def __init__(self, database: Database, signer: Signer) -> None:
+        super().__init__("receipts: owed", pause=_PAUSE, log=log)
         self._database = database
         self._signer = signer
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look, now and every few seconds."""
-        self._stopping.clear()
-        self._task = asyncio.create_task(self._run(), name="receipts: owed")
-
-    async def stop(self) -> None:
-        """End. What is owed stays so."""
-        if self._task is not None:
-            self._stopping.set()  # not cancelled: a connection that is being opened would be left behind
-            await self._task
-            self._task = None
 
     async def look(self, *, grace: float = _GRACE) -> int:
         """Make receipts of calls that ended `grace` seconds ago; return how many there were. Raises `Unavailable`."""
@@ -73,25 +59,15 @@ class Payer:
         async with self._database.connect() as connection:
             calls = (await connection.execute(query)).scalars().all()
         for call in calls:
-            if self._stopping.is_set():
+            if self.stopping:
                 break
             await pay(self._database, self._signer, call)
         return len(calls)
 
-    async def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                while await self.look() == _AT_ONCE:
-                    pass
-            except Unavailable:
-                pass  # the ledger's journal says so
-            except Exception:
-                log.exception("receipts that are owed could not be made, trying again in %g s", _PAUSE)
-            try:
-                async with asyncio.timeout(_PAUSE):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+    async def go_round(self) -> None:
+        """Make what is owed. Raises `Unavailable`."""
+        while await self.look() == _AT_ONCE and not self.stopping:
+            pass
 
 
 async def count_owed(database: Database, tenant: str) -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, false, select, update
 
-from gateway.errors import GatewayError
+from gateway.rounds import Rounds
 from gateway_subscription.rows import renew_due
 from gateway_subscription.tables import charges, holds
 
@@ -23,45 +21,22 @@ _PAUSE: Final = 5.0
 _AT_ONCE: Final = 500
 
 
-class Keeper:
+class Keeper(Rounds):
     """Works every five seconds. Several workers may, for everything is done once whoever does it."""
 
     def __init__(self, context: Context, plans: Plans, *, priority: int | None, log: logging.Logger) -> None:
         """`priority` is that of the credit that comes with plans; None where they bring none."""
+        super().__init__("subscription: keeper", pause=_PAUSE, log=log)
         self._context = context
         self._database = context.database
         self._plans = plans
         self._priority = priority
-        self._log = log
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to work."""
-        self._task = asyncio.create_task(self._run(), name="subscription: keeper")
-
-    async def stop(self) -> None:
-        """Stop working."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-
-    async def work(self) -> None:
+    async def go_round(self) -> None:
         """Do what is due. Raises `Unavailable`; then it is still due."""
         await renew_due(self._database, self._plans)
         await self._grant()
         await self._sweep()
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.work()
-            except GatewayError as error:
-                self._log.warning("subscriptions wait to be renewed: %s", error.message)
-            except Exception:  # noqa: BLE001 - logged; the keeper goes on
-                self._log.exception("keeping subscriptions failed, trying again in %g s", _PAUSE)
-            await asyncio.sleep(_PAUSE)
 
     async def _grant(self) -> None:
         """Give credit that ends with its period; its reference keeps it from being given twice."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.doors import Standing
     from gateway.plugin import Context
     from gateway.protocols import Billing
+    from gateway.store.audit import Actor
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -66,6 +67,20 @@ class Subscription(Plugin[SubscriptionConfig]):
         """See `gateway.doors.SubscriptionBook`."""
         found = self.plans.checked(plan, seats)
         return 0 if tenant in self._holding.by_tenant else found.trial_days
+
+    async def standing(self, tenant: str) -> Standing | None:
+        """See `gateway.doors.SubscriptionBook`."""
+        from gateway_subscription.rows import find_subscription, standing_of  # noqa: PLC0415 - see above
+
+        row = await find_subscription(self.context.database, tenant)
+        return None if row is None else standing_of(row)
+
+    async def cancel(self, tenant: str, *, at_end: bool, actor: Actor) -> Standing:
+        """See `gateway.doors.SubscriptionBook`."""
+        from gateway_subscription.rows import cancel, resume, standing_of  # noqa: PLC0415 - see above
+
+        step = cancel if at_end else resume
+        return standing_of(await step(self.context.database, self.plans, tenant, actor=actor))
 
     async def follow(self, tenant: str, standing: Standing) -> bool:
         """See `gateway.doors.SubscriptionBook`."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import structs
 from sqlalchemy import insert, select, update
 
+from gateway.doors import Standing
 from gateway.errors import InvalidRequest
 from gateway.store.audit import Actor, record
 from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.random_ids import new_id
-from gateway.store.structs import many, one
+from gateway.store.structs import many, one, page
 from gateway.store.tenants import TenantSettings, change_tenant, get_tenant
 from gateway_subscription.course import (
     SERVED,
@@ -33,7 +34,6 @@ from gateway_subscription.tables import charges, subscriptions
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.doors import Standing
     from gateway.store import Database
 
 REVISION: Final = "subscriptions"
@@ -153,6 +153,15 @@ async def cancel(
     return await _change(database, plans, tenant, "subscription.cancel", step, actor, expected)
 
 
+async def resume(database: Database, plans: Plans, tenant: str, *, actor: Actor) -> Row:
+    """Take back that it ends with its period. Raises `InvalidRequest`: 404, and 409 when it has ended."""
+
+    def step(row: Row, _now: int) -> Step:
+        return structs.replace(row, cancel_at_end=False), []
+
+    return await _change(database, plans, tenant, "subscription.resume", step, actor, None)
+
+
 async def set_overdue(
     database: Database, plans: Plans, tenant: str, *, overdue: bool, actor: Actor, expected: Expected = None
 ) -> Row:
@@ -237,6 +246,26 @@ async def _not_noted(connection: AsyncConnection, row: Row, costs: Sequence[Char
     return [cost for cost in costs if cost.kind not in begun_before]
 
 
+async def find_subscription(database: Database, tenant: str) -> Row | None:
+    """The tenant's subscription, an ended one too; None where there never was one."""
+    async with database.connect() as connection:
+        return await _find(connection, tenant)
+
+
+def standing_of(row: Row) -> Standing:
+    """A subscription as other plugins see it."""
+    return Standing(
+        reference=row.reference or row.id,
+        plan=row.plan,
+        seats=row.seats,
+        status=row.status,
+        period_start=row.period_start,
+        period_end=row.period_end,
+        cancel_at_end=row.cancel_at_end,
+        told_at=row.told_at or row.updated_at,
+    )
+
+
 async def get_subscription(database: Database, tenant: str) -> Row:
     """The tenant's subscription, an ended one too. Raises `InvalidRequest` (404)."""
     async with database.connect() as connection:
@@ -247,22 +276,16 @@ async def all_subscriptions(
     database: Database, *, after: str | None = None, limit: int | None = None
 ) -> list[Row]:
     """Those of all tenants by tenant; `after` is the last one of the page before. For the operator."""
-    query = select(subscriptions).order_by(subscriptions.c.tenant)
-    if after is not None:
-        query = query.where(subscriptions.c.tenant > after)
-    async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), Row)
+    query = select(subscriptions)
+    return await page(database, query, subscriptions.c.tenant, Row, after=after, limit=limit)
 
 
 async def list_charges(
     database: Database, tenant: str, *, after: str | None = None, limit: int | None = None
 ) -> list[ChargeRow]:
     """What a tenant's subscriptions cost, by id; `after` is the last one of the page before."""
-    query = select(charges).where(charges.c.tenant == tenant).order_by(charges.c.id)
-    if after is not None:
-        query = query.where(charges.c.id > after)
-    async with database.connect() as connection:
-        return await many(connection, query if limit is None else query.limit(limit), ChargeRow)
+    query = select(charges).where(charges.c.tenant == tenant)
+    return await page(database, query, charges.c.id, ChargeRow, after=after, limit=limit)
 
 
 async def give_rights(database: Database, tenant: str, plan: Plan, *, actor: Actor) -> None:

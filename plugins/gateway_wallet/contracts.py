@@ -1,6 +1,6 @@
 """Accounts that are contracts: a node of their chain is asked whether they accept a signature.
 
-https://eips.ethereum.org/EIPS/eip-1271, over https://ethereum.org/en/developers/docs/apis/json-rpc/.
+https://eips.ethereum.org/EIPS/eip-1271 and https://eips.ethereum.org/EIPS/eip-6492, over https://ethereum.org/en/developers/docs/apis/json-rpc/.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from gateway.errors import Unavailable
 from gateway.upstream import Timeouts, UpstreamError
+from gateway_wallet.undeployed import Undeployed, program
 
 if TYPE_CHECKING:
     import logging
@@ -22,6 +23,7 @@ _ACCEPTED: Final = bytes.fromhex("1626ba7e")
 """`isValidSignature(bytes32,bytes)`: what is called, and what a contract answers that accepts."""
 
 _WORD: Final = 32
+_YES: Final = _ACCEPTED.ljust(_WORD, b"\0")
 _TIMEOUTS: Final = Timeouts(connect=4, first_byte=8, idle=4, total=12)
 _MAX_ANSWER: Final = 64 * 1024
 _OK: Final = 200
@@ -46,14 +48,18 @@ class Contracts:
         """Whether there is a node of that chain."""
         return chain in self._nodes
 
-    async def accepts(self, chain: int, address: str, digest: bytes, signature: bytes) -> bool:
-        """Whether the contract at an address accepts a signature over a digest now.
+    async def accepts(self, chain: int, address: str, digest: bytes, signature: bytes | Undeployed) -> bool:
+        """Whether the contract at an address accepts a signature over a digest now; of one that is not there, whether it would.
 
         Raises `Unavailable` when its node does not tell.
         """
         try:
             if chain not in self._known:
                 await self.check(chain)
+            if isinstance(signature, Undeployed):
+                if await self._ask(chain, "eth_getCode", [address, "latest"]) == "0x":
+                    return await self._would_accept(chain, address, digest, signature)
+                signature = signature.signature
             call = {"to": address, "data": "0x" + calldata(digest, signature).hex()}
             answer = await self._ask(chain, "eth_call", [call, "latest"])
         except NodeFailed as error:
@@ -62,7 +68,13 @@ class Contracts:
                 "The gateway cannot check signatures of contracts now, because the node of their chain does not answer as it "
                 "should. Try again later."
             ) from None
-        return answer == "0x" + _ACCEPTED.ljust(_WORD, b"\0").hex()
+        return answer == "0x" + _YES.hex()
+
+    async def _would_accept(self, chain: int, address: str, digest: bytes, found: Undeployed) -> bool:
+        """Let the node make the contract, and ask it, without a trace. Raises `NodeFailed`."""
+        written = program(found, bytes.fromhex(address[2:]), calldata(digest, found.signature))
+        answer = await self._ask(chain, "eth_call", [{"data": "0x" + written.hex()}, "latest"])
+        return answer == "0x" + ((1).to_bytes(_WORD) + _WORD.to_bytes(_WORD) + _YES).hex()
 
     async def check(self, chain: int) -> None:
         """See that a node is of the chain that it is meant for. Raises `NodeFailed`."""

@@ -60,9 +60,9 @@ class Desk:
 
         return Route(path, endpoint, methods=methods)
 
-    def begin(self, request: Request) -> None:
-        """Count a sign-in that is begun. Raises `RateLimited`."""
-        self._sessions.begin(_address(request))
+    async def begin(self, request: Request) -> None:
+        """Count a sign-in that is begun. Raises `RateLimited`, `Unavailable`."""
+        await self._sessions.begin(_address(request))
 
     async def body(self, request: Request) -> dict[str, Any]:
         """Read a JSON object that a page of this very origin sent, or a program.

@@ -77,7 +77,7 @@ class DidConnect:
     async def token(self, request: Request) -> Response:
         """Begin: answer the browser with a token, and the address that the wallet is to open."""
         body = await self._desk.body(request) if request.method == "POST" else {}
-        self._desk.begin(request)
+        await self._desk.begin(request)
         browser, (name, cookie) = self._desk.bind(_WAY)
         token = await self._tickets.issue(
             {

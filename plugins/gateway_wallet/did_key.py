@@ -56,7 +56,7 @@ class DidKeys:
     async def challenge(self, request: Request) -> Response:
         """Answer with what is to be signed, and for whom: `gateway.sdk.did.prove` does it."""
         body = await self._desk.body(request)
-        self._desk.begin(request)
+        await self._desk.begin(request)
         did = text(body, "did")
         key_of(did)
         user = await self._desk.user(request, body)

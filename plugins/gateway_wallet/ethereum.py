@@ -14,7 +14,6 @@ from eth_utils.exceptions import ValidationError
 _ADDRESS: Final = re.compile(r"0x[0-9A-Fa-f]{40}")
 _HEX: Final = re.compile(r"0x(?:[0-9A-Fa-f]{2})+")
 _SIGNATURE_BYTES: Final = 65
-_NOT_DEPLOYED: Final = "6492" * 16
 _ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Of secp256k1."""
 
@@ -58,8 +57,3 @@ def signature_bytes(signature: str) -> bytes:
     if not _HEX.fullmatch(signature):
         raise ValueError("a signature is '0x' and hex digits, two for each byte")
     return bytes.fromhex(signature[2:])
-
-
-def is_before_deployment(signature: str) -> bool:
-    """Whether a contract that is not on its chain yet has signed (EIP-6492)."""
-    return signature.lower().endswith(_NOT_DEPLOYED)

@@ -56,7 +56,7 @@ class Passkeys:
     async def options(self, request: Request) -> Response:
         """Answer with what `navigator.credentials.get` is to be asked, and whether newcomers may make an account."""
         body = await self._desk.body(request)
-        self._desk.begin(request)
+        await self._desk.begin(request)
         challenge, cookie = await self._challenge({"use": "get"})
         options = generate_authentication_options(
             rp_id=self._party.id,
@@ -87,7 +87,7 @@ class Passkeys:
         With `"add": true` for the account that is signed in; else for a new one, if newcomers may make themselves one.
         """
         body = await self._desk.body(request)
-        self._desk.begin(request)
+        await self._desk.begin(request)
         user = await self._desk.user(request, body)
         invitation = optional_text(body, "invitation")
         if user is None and not self._may_sign_up(body):

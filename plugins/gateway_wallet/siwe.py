@@ -15,6 +15,7 @@ from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_wallet import ethereum
 from gateway_wallet.desk import SECONDS, optional_text, text
 from gateway_wallet.siwe_message import LONGEST, SiweMessage, parse
+from gateway_wallet.undeployed import undeployed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ class Ethereum:
         `chain` is that of the wallet: it is taken when it may be signed in with.
         """
         body = await self._desk.body(request)
-        self._desk.begin(request)
+        await self._desk.begin(request)
         user = await self._desk.user(request, body)
         address = optional_text(body, "address")
         chain = body["chain"] if body.get("chain") in self._chains else self._chains[0]
@@ -111,6 +112,7 @@ class Ethereum:
         """
         try:
             data = ethereum.signature_bytes(signature)
+            made_later = undeployed(data)
         except ValueError as error:
             raise _refusal(f"'signature': {error}.") from None
         try:
@@ -119,17 +121,13 @@ class Ethereum:
             problem = "Another account has signed this message."
         except ValueError as error:
             problem = f"'signature': {error}."
-        if ethereum.is_before_deployment(signature):
-            raise _refusal(
-                "This account's contract is not on its chain yet (EIP-6492): make a first transaction with it, then sign in."
-            )
         if message.chain not in self._contracts:
             raise _refusal(
                 f"{problem} Accounts that are contracts cannot sign in: the gateway has no node of chain {message.chain}, "
                 "which its operator can name in `nodes` of [auth.wallet]."
             )
         digest = ethereum.digest_of(written)
-        if not await self._contracts.accepts(message.chain, message.address, digest, data):
+        if not await self._contracts.accepts(message.chain, message.address, digest, made_later or data):
             raise _refusal(
                 f"{problem} Nor is the account a contract on chain {message.chain} that accepts the signature."
             )

@@ -6,7 +6,8 @@ https://platform.openai.com/docs/api-reference
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from types import CoroutineType
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -59,10 +60,13 @@ class OpenAIProvider(Service):
         dialect = dialect_at(method, path)
         return (dialect, PLAIN) if dialect else None
 
-    async def send(self, attempt: Attempt) -> Answer:
+    def send(self, attempt: Attempt) -> CoroutineType[Any, Any, Answer]:
         """Send a call, or open a session."""
-        if attempt.target.dialect != "openai.realtime":
-            return await super().send(attempt)
+        if attempt.target.dialect == "openai.realtime":
+            return self._session(attempt)
+        return super().send(attempt)
+
+    async def _session(self, attempt: Attempt) -> Answer:
         from gateway.provider.realtime import open_session  # noqa: PLC0415 - slow to import, and rarely needed
 
         url = realtime_url(self.preset.base_url, attempt.target.model)

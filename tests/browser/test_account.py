@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from .site import Site
 
@@ -31,7 +32,7 @@ def test_from_a_link_to_a_call_and_out(site: Site, page: Page) -> None:
     page.goto(link)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{site.url}/account")
-    assert page.get_by_role("heading", level=1).inner_text() == "Hello, Owner"
+    expect(page.get_by_role("heading", level=1)).to_have_text("Hello, Owner")
 
     page.get_by_role("link", name="API keys").first.click()
     page.get_by_role("link", name="New key").click()
@@ -49,17 +50,17 @@ def test_from_a_link_to_a_call_and_out(site: Site, page: Page) -> None:
     assert "hello" in answer.json()["choices"][0]["message"]["content"]
 
     page.reload()  # sends the form again, as an impatient reader does
-    assert page.get_by_role("status").filter(has_text="sent already").is_visible()
-    assert page.get_by_role("row").count() == 2, "the heads and one key"
+    expect(page.get_by_role("status").filter(has_text="sent already")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(2)  # the heads and one key
     assert key not in page.content()
 
     page.get_by_text("Revoke", exact=True).click()
     page.get_by_role("button", name="Revoke the key").click()
-    assert page.get_by_role("heading", name="No keys yet").is_visible()
+    expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
 
     page.get_by_label("Account menu").click()
     page.get_by_role("button", name="Sign out").click()
-    assert page.get_by_text("You have signed out.").is_visible()
+    expect(page.get_by_text("You have signed out.")).to_be_visible()
     page.goto(f"{site.url}/account")
     assert page.url.startswith(f"{site.url}/sign-in")
     assert httpx2.get(link).status_code == 410
@@ -76,10 +77,10 @@ def test_everything_works_with_the_keyboard_and_without_a_script(site: Site, pag
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{site.url}/account")
-    assert page.get_by_role("heading", level=1).inner_text() == "Owner さん、こんにちは"
-    assert page.locator("html").get_attribute("lang") == "ja"
+    expect(page.get_by_role("heading", level=1)).to_have_text("Owner さん、こんにちは")
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
     page.keyboard.press("Tab")
-    assert page.locator(":focus").inner_text() == "本文へ移動"
+    expect(page.locator(":focus")).to_have_text("本文へ移動")
     for path in PATHS:
         page.goto(f"{site.url}/account{path}")
         wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from playwright.sync_api import expect
 
 from ..plugins.jwt.oidc import CLIENT, SECRET, Provider, provider
 from .site import Site
@@ -36,7 +37,7 @@ def test_an_issuer_is_added_and_signs_in(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/account/ways")
     page.get_by_role("button", name="Corp SSO").click()
     page.wait_for_url(f"{site.url}/account/ways")
-    assert page.locator("ul.rows strong").all_inner_texts() == ["alice@example.com"]
+    expect(page.locator("ul.rows strong")).to_have_text(["alice@example.com"])
     page.get_by_label("Account menu").click()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_text("You have signed out.").wait_for()
@@ -44,4 +45,4 @@ def test_an_issuer_is_added_and_signs_in(site: Site, page: Page) -> None:
     page.get_by_role("link", name="Continue with Corp SSO").click()
     page.wait_for_url(f"{site.url}/account/keys")
     page.goto(f"{site.url}/account/ways")
-    assert page.locator("ul.rows strong").all_inner_texts() == ["alice@example.com"]
+    expect(page.locator("ul.rows strong")).to_have_text(["alice@example.com"])

@@ -9,13 +9,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx2
 import pytest
+from playwright.sync_api import expect
 
 from ..plugins.wallet.did_wallet import DidWallet, read
 from ..plugins.wallet.ethereum_wallet import EthereumWallet
 from .site import Site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 TWO_WALLETS = """
 for (const name of ["Fox", "Rabbit"]) {
@@ -68,22 +69,22 @@ def sign_out(page: Page) -> None:
     page.get_by_text("You have signed out.").wait_for()
 
 
-def button(page: Page, name: str) -> Any:
+def button(page: Page, name: str) -> Locator:
     return page.locator(f'[data-sign-in="{name}"]')
 
 
-def labels(page: Page) -> list[str]:
-    return page.locator("ul.rows strong").all_inner_texts()
+def labels(page: Page) -> Locator:
+    return page.locator("ul.rows strong")
 
 
 @pytest.mark.usefixtures("device")
 def test_a_passkey_is_added_and_signs_in(site: Site, page: Page) -> None:
     sign_in_by_link(site, page)
     page.goto(f"{site.url}/account/ways")
-    before = labels(page)
+    before = labels(page).count()
     with page.expect_navigation():
         button(page, "passkey").click()
-    assert len(labels(page)) == len(before) + 1
+    expect(labels(page)).to_have_count(before + 1)
 
     button(page, "passkey").click()
     page.get_by_text("holds a passkey for this account already").wait_for()
@@ -92,7 +93,7 @@ def test_a_passkey_is_added_and_signs_in(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/sign-in?next=%2Faccount%2Fways")
     button(page, "passkey").click()
     page.wait_for_url(f"{site.url}/account/ways")
-    assert len(labels(page)) == len(before) + 1
+    expect(labels(page)).to_have_count(before + 1)
     sign_out(page)
 
 
@@ -105,7 +106,7 @@ def test_somebody_new_makes_an_account_with_a_passkey(site: Site, page: Page) ->
     page.get_by_role("button", name="Create an account with a new passkey").click()
     page.wait_for_url(f"{site.url}/account")
     page.goto(f"{site.url}/account/ways")
-    assert len(labels(page)) == 1
+    expect(labels(page)).to_have_count(1)
 
 
 def test_an_ethereum_account_is_chosen_and_signs_in(site: Site, page: Page) -> None:
@@ -133,13 +134,13 @@ def test_an_ethereum_account_is_chosen_and_signs_in(site: Site, page: Page) -> N
     page.wait_for_url(f"{site.url}/account")
     page.goto(f"{site.url}/account/ways")
     address = wallets["Rabbit"].address
-    assert labels(page) == [f"{address[:6]}…{address[-4:]}"]
+    expect(labels(page)).to_have_text([f"{address[:6]}…{address[-4:]}"])
 
 
 def test_without_a_wallet_there_is_no_button_for_ethereum(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/sign-in")
     button(page, "did-connect").wait_for()
-    assert button(page, "siwe").is_hidden()
+    expect(button(page, "siwe")).to_be_hidden()
 
 
 def test_a_did_wallet_scans_the_code(site: Site, page: Page) -> None:
@@ -154,4 +155,4 @@ def test_a_did_wallet_scans_the_code(site: Site, page: Page) -> None:
     assert read(httpx2.post(url, json=answer).json())["status"] == "ok"
     page.wait_for_url(f"{site.url}/account")
     page.goto(f"{site.url}/account/ways")
-    assert re.fullmatch(r"z\w{7}…\w{4}", labels(page)[0])
+    expect(labels(page).first).to_have_text(re.compile(r"^z\w{7}…\w{4}$"))

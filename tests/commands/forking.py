@@ -2,10 +2,12 @@
 
 It gets its end of a socket as its one argument. A request is its length, then JSON with `arguments`, `cwd` and `env`;
 four descriptors come with it: where to tell the process's id and later its exit code, and its three standard streams.
+Once nobody holds the other end any more, it ends, and with it all commands: tests that are killed leave none behind.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -14,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -46,6 +49,13 @@ def main() -> None:
     signal.set_wakeup_fd(wakes)
     signal.signal(signal.SIGCHLD, _wake)
     children: dict[int, socket.socket] = {}
+    try:
+        _serve(requests, ended, wakes, children)
+    finally:
+        _end(children)
+
+
+def _serve(requests: socket.socket, ended: int, wakes: int, children: dict[int, socket.socket]) -> None:
     while True:
         ready, _, _ = select.select([requests, ended], [], [])
         if ended in ready:
@@ -63,6 +73,7 @@ def main() -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for end in (requests, told, *children.values()):
                 end.close()
+            children.clear()  # they are none of its own
             os.close(ended)
             os.close(wakes)
             _become(request, descriptors[1:])
@@ -81,8 +92,11 @@ def _receive(requests: socket.socket) -> tuple[dict[str, Any] | None, list[int]]
     data, descriptors, _, _ = socket.recv_fds(requests, 2**16, 4)
     if not data:
         return None, []
-    while len(data) < 4 + int.from_bytes(data[:4], "big"):
-        data += requests.recv(2**16)
+    while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], "big"):
+        more = requests.recv(2**16)
+        if not more:  # whoever asked died over it
+            return None, []
+        data += more
     return json.loads(data[4:]), list(descriptors)
 
 
@@ -92,6 +106,14 @@ def _tell_ended(children: dict[int, socket.socket]) -> None:
         if found:
             with children.pop(pid) as told:
                 told.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+
+
+def _end(children: Mapping[int, object]) -> None:
+    """Kill each command and what it has started."""
+    for pid in children:
+        with contextlib.suppress(ProcessLookupError):  # it has not come as far as to its own session
+            os.killpg(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)  # not waited for yet, so that it is no other's
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> None:

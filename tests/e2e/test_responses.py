@@ -74,10 +74,11 @@ def test_nobody_sees_the_responses_of_another_tenant(deploy: Deploy) -> None:
             lambda: stranger.responses.delete(made.id),
             lambda: stranger.responses.cancel(made.id),
             lambda: stranger.responses.input_items.list(made.id),
-            lambda: stranger.responses.create(model="mock/echo", input="x", previous_response_id=made.id),
         ):
             with pytest.raises(openai.NotFoundError):
                 attempt()
+        with pytest.raises(openai.BadRequestError, match="not found"):
+            stranger.responses.create(model="mock/echo", input="x", previous_response_id=made.id)
         with sdk_for(served, "gw_not-a-key") as nobody, pytest.raises(openai.AuthenticationError):
             nobody.responses.retrieve(made.id)
         assert owner.responses.retrieve(made.id).output_text == "Hello"

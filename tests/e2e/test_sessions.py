@@ -61,7 +61,7 @@ def test_a_session_ends_on_four_workers_within_a_second(tmp_path: Path) -> None:
                 assert worker not in refused, "once out, always out"
                 last_let_in = time.monotonic()
             else:
-                assert status == 401
+                assert status in {401, 429}, "refused, and after many attempts refused for these"
                 refused.add(worker)
         print(f"let in for {last_let_in - ended_at:.2f} s")
         assert last_let_in - ended_at < 5, "a second, but for a machine that is busy with other things"

@@ -118,7 +118,9 @@ def served(database: Path, upstream: FakeUpstream) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("provider", SECRETS)
-def test_no_client_sees_a_secret(served: Served, upstream: FakeUpstream, provider: str) -> None:
+def test_no_client_no_log_line_and_no_row_gets_a_secret(
+    served: Served, upstream: FakeUpstream, database: Path, provider: str
+) -> None:
     asked = 0
     for reply in replies(provider):
         upstream._replies.clear()
@@ -131,10 +133,6 @@ def test_no_client_sees_a_secret(served: Served, upstream: FakeUpstream, provide
             assert CANARY.encode() not in shown, (reply, path, shown)
             assert got.status != 500 or b"internal_error" not in got.body
     assert upstream.requests, "the provider was asked"
-
-
-def test_no_log_line_and_no_row_holds_a_secret(served: Served, database: Path) -> None:
-    """Runs last."""
     assert not [line for line in served.log.lines if CANARY in line]
     with closing(sqlite3.connect(database)) as connection:
         rows = list(connection.iterdump())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -43,9 +44,12 @@ def ask(served: Served, path: str, provider: str, *, stream: bool = False, query
     return got
 
 
+_adapter = functools.cache(TypeAdapter[Any])
+
+
 def fits(type_: Any, value: Any) -> None:
     """Raise unless a value is of a type as it stands."""
-    TypeAdapter(type_).validate_json(json.dumps(value), strict=True)
+    _adapter(type_).validate_json(json.dumps(value), strict=True)
 
 
 @pytest.mark.parametrize("provider", [name for name in PROVIDERS if name not in {"openai", "responses"}])

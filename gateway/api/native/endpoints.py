@@ -88,7 +88,7 @@ class NativeEndpoints:
         calls = await keeper.abroad.open(principal, order, asked.endpoint, content)
         try:
             fields = await keeper.remote.ask(principal, "POST", "/batches", body=body)
-            row = await keeper.begin(principal, order, calls, fields)
+            row = await keeper.begin(principal, order, calls, fields, request.scope.get("gateway.begun"))
         except BaseException as error:
             keeper.abroad.give_up(calls, error)
             raise

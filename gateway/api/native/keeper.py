@@ -19,6 +19,7 @@ from gateway.ledger import Ledger, Pricing
 from gateway.store import Database
 from gateway.store.batch_calls import hand_over
 from gateway.store.jobs import StoredJob, added, get_job, note_settled, note_shown
+from gateway.store.kept_answers import Begun
 from gateway.store.keys import get_key
 from gateway.types import Call, Principal
 from gateway.wire import WIRES
@@ -93,12 +94,17 @@ class NativeKeeper:
         )
 
     async def begin(
-        self, principal: Principal, order: Order, calls: Sequence[Call], fields: dict[str, Any]
+        self,
+        principal: Principal,
+        order: Order,
+        calls: Sequence[Call],
+        fields: dict[str, Any],
+        begun: Begun | None = None,
     ) -> StoredJob:
         """Remember whose a batch is that the provider has begun, with the calls that its lines are."""
         row = self._row(principal, "batch", {"input_file_id": order.input_file, **fields}, order.created_at)
         try:
-            await hand_over(self.database, row, [call.id for call in calls])
+            await hand_over(self.database, row, [call.id for call in calls], begun)
         except BaseException:
             # Nobody would ever ask after it, or pay for it.
             with contextlib.suppress(ProviderError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Final
 
 from gateway.api.native.keeper import NativeKeeper
-from gateway.errors import ProviderError, Unavailable
+from gateway.errors import ProviderError
+from gateway.rounds import Rounds
 from gateway.store.jobs import StoredJob, unsettled_jobs
 from gateway.types import Principal
 
@@ -17,25 +17,14 @@ EVERY_SECONDS: Final = 30.0
 _GONE: Final = 404
 
 
-class Watcher:
+class Watcher(Rounds):
     """Looks at all unsettled batches now and then."""
 
     def __init__(self, keeper: NativeKeeper) -> None:
+        super().__init__("gateway native batches", pause=EVERY_SECONDS, log=log, at_once=False)
         self._keeper = keeper
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to watch."""
-        self._task = asyncio.get_running_loop().create_task(self._watch(), name="gateway native batches")
-
-    async def stop(self) -> None:
-        """End that."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            self._task = None
-
-    async def look(self) -> None:
+    async def go_round(self) -> None:
         """Ask after each batch once. Raises `Unavailable`."""
         keeper = self._keeper
         for row in await unsettled_jobs(keeper.database, "batch", keeper.remote.name):
@@ -54,13 +43,3 @@ class Watcher:
             # What the provider has forgotten will never tell its usage.
             fields = {"id": row.id, "object": "batch", "status": "expired"}
         await self._keeper.note(row, fields)
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            try:
-                await self.look()
-            except Unavailable:
-                continue  # the journal says so, and when it is over
-            except Exception:
-                log.exception("batches at a provider could not be looked after, trying again")

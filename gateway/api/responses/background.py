@@ -86,6 +86,10 @@ class BackgroundReply:
         """Nobody is there who could go."""
         await asyncio.Event().wait()
 
+    def left(self) -> bool:
+        """Nobody is there who could go."""
+        return False
+
     def keep_alive(self, seconds: float) -> None:
         """Nobody is there to be told."""
 

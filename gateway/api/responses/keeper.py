@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Collection
@@ -12,6 +11,7 @@ import msgspec
 
 from gateway.errors import GatewayError, InvalidRequest, Unavailable
 from gateway.ledger import Ledger
+from gateway.rounds import Rounds
 from gateway.store import Database, Unit
 from gateway.store.responses import (
     StoredResponse,
@@ -28,14 +28,15 @@ PATROL_SECONDS = 10.0
 EXPIRY_SECONDS = 3600.0
 
 
-class Keeper:
+class Keeper(Rounds):
     """The stored responses of one gateway. `days` is how long one is kept."""
 
     def __init__(self, database: Database, ledger: Ledger, *, days: float) -> None:
+        super().__init__("gateway responses", pause=PATROL_SECONDS, log=log)
         self.database = database
         self.days = days
         self._ledger = ledger
-        self._task: asyncio.Task[None] | None = None
+        self._expiry = 0.0
 
     @property
     def worker(self) -> str:
@@ -60,7 +61,6 @@ class Keeper:
             raise InvalidRequest(
                 f"Previous response with id '{id}' not found: it, or one before it, was never stored here, or was "
                 "deleted, or has expired. Send the conversation as 'input' instead.",
-                status=404,
                 param="previous_response_id",
                 code="previous_response_not_found",
             )
@@ -72,32 +72,14 @@ class Keeper:
             )
         return chain
 
-    def start(self) -> None:
-        """Begin to clear away."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="gateway responses")
-
-    async def stop(self) -> None:
-        """End that."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            self._task = None
-
-    async def _run(self) -> None:
-        expiry = 0.0
-        while True:
-            try:
-                await self.settle_orphans()
-                if time.monotonic() >= expiry:
-                    count = await delete_expired(self.database)
-                    expiry = time.monotonic() + EXPIRY_SECONDS
-                    if count:
-                        log.info("%d stored responses were past their time and are deleted", count)
-            except Unavailable:
-                pass  # the journal says so, and when it is over
-            except Exception:
-                log.exception("stored responses could not be looked after, trying again")
-            await asyncio.sleep(PATROL_SECONDS)
+    async def go_round(self) -> None:
+        """Clear away. Raises `Unavailable`."""
+        await self.settle_orphans()
+        if time.monotonic() >= self._expiry:
+            count = await delete_expired(self.database)
+            self._expiry = time.monotonic() + EXPIRY_SECONDS
+            if count:
+                log.info("%d stored responses were past their time and are deleted", count)
 
     async def settle_orphans(self, calls: Collection[str] = ()) -> int:
         """Fail the responses whose worker has died, or whose call is one of these; return how many there were."""

@@ -119,6 +119,7 @@ class PluginContract:
         context = plugin_context(tmp_path)
         threads = threading.enumerate()
         monkeypatch.chdir(folder)
+        self.plugin(NAME, config, context)  # a library first imported here may look for IPv6 by a socket
         with monkeypatch.context() as patch:
             patch.setattr(socket, "socket", _refuse_socket)
             self.plugin(NAME, config, context)

@@ -73,6 +73,7 @@ _TOLD: Mapping[str, Mapping[str, Any]] = {
     },
     "refund": {"call": RECORD["id"], "amount_nano": 2, "account": "default", "transaction": "x"},
     "credit_note": {"number": "C-1", "invoice": "inv_1", "total": -100, "currency": "USD"},
+    "invoice_run": {"month": "2026-01", "state": "drafted", "drafted": 1, "failed": [], "without_data": []},
     "balance": {"level": "low", "balance_nano": 5, "available_nano": 4},
     "budget": {"budget": "bud_1", "threshold_percent": 80, "spent_nano": 8, "amount_nano": 10},
 }

@@ -13,7 +13,7 @@ from gateway.wire.aigne_chat.shapes import DIALECT
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.client_only import ClientOnly
 from gateway.wire.codec import EventDecoder, EventEncoder
-from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.estimate import usage_of
 
 
 class AigneChatCodec(ClientOnly[ChatRequest, ChatAnswer]):
@@ -47,10 +47,7 @@ class AigneChatCodec(ClientOnly[ChatRequest, ChatAnswer]):
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell what the provider says, or estimate from the texts."""
-        if answer.usage is not None:
-            return answer.usage
-        completion = sum(answer_tokens(choice.parts) for choice in answer.choices)
-        return Usage(prompt_tokens=prompt_tokens(request), completion_tokens=completion, estimated=True)
+        return usage_of(answer, request)
 
     def encoder(self, request: ChatRequest) -> EventEncoder:
         """Make a writer for one stream."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.errors import GatewayError
 from gateway.types import Call, Capability, Dialect, Usage
-from gateway.wire import sse
 from gateway.wire.anthropic_messages.errors import error_body
 from gateway.wire.anthropic_messages.wire import check_head, for_provider
 from gateway.wire.body import read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamReader
+from gateway.wire.dialect import PLAIN, Given, Head
+from gateway.wire.whole import WholeAnswers
 
 
 class _Request(Struct):
@@ -27,12 +27,11 @@ _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
-class AnthropicCountTokens:
+class AnthropicCountTokens(WholeAnswers):
     """Counts what a request for a message would take; never streamed."""
 
     name: Dialect = "anthropic.count_tokens"
     capability: Capability = "tokens"
-    keep_alive = b""
 
     def read(self, body: bytes, _given: Given = PLAIN, /) -> Head:
         """Read the model."""
@@ -53,14 +52,6 @@ class AnthropicCountTokens:
         """Counting uses nothing."""
         return Usage()
 
-    def reader(self, call: Call) -> StreamReader:
-        """Counts are not streamed."""
-        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
-
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as Anthropic does."""
         return error_body(error)
-
-    def error_event(self, error: GatewayError) -> bytes:
-        """Counts are not streamed, so nobody asks for it."""
-        return sse.event(error_body(error), "error")

@@ -14,7 +14,7 @@ from gateway.types import Usage
 from gateway.wire.anthropic_messages.blocks import Block, parts
 from gateway.wire.anthropic_messages.citations import raw_citation
 from gateway.wire.anthropic_messages.seals import DIALECT, seal
-from gateway.wire.anthropic_messages.usage import RawUsage, raw_usage
+from gateway.wire.anthropic_messages.usage import RawUsage, raw_usage, tier
 from gateway.wire.anthropic_messages.usage import usage as counted
 from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical import (
@@ -92,6 +92,7 @@ def decode_answer(body: bytes) -> ChatAnswer:
         model=answer.model,
         choices=(choice,),
         usage=counted(answer.usage) if answer.usage else None,
+        service_tier=tier(answer.usage),
         extra={name: value for name, value in more if name not in _KNOWN and value is not None},
     )
 
@@ -107,7 +108,7 @@ def encode_answer(answer: ChatAnswer, usage: Usage) -> bytes:
         "content": _blocks(choice.parts),
         "stop_reason": RAW_STOPS[choice.stop or "stop"],
         "stop_sequence": choice.stop_sequence,
-        "usage": raw_usage(usage),
+        "usage": raw_usage(usage, answer.service_tier),
     }
     details = stop_details(choice.safety)
     if details is not None:

@@ -16,7 +16,7 @@ from gateway.wire.anthropic_messages.seals import DIALECT
 from gateway.wire.anthropic_messages.stream import Decoder
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.codec import EventDecoder, EventEncoder, Losses
-from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.estimate import usage_of
 
 NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -55,12 +55,7 @@ class AnthropicMessagesCodec:
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell what was used: as the provider says, or estimated."""
-        if answer.usage is not None:
-            return answer.usage
-        parts = [part for choice in answer.choices for part in choice.parts]
-        return Usage(
-            prompt_tokens=prompt_tokens(request), completion_tokens=answer_tokens(parts), estimated=True
-        )
+        return usage_of(answer, request)
 
     def decoder(self) -> EventDecoder:
         """Make a reader for one stream of a provider."""

@@ -18,6 +18,7 @@ from gateway.errors import InvalidRequest
 from gateway.wire.anthropic_messages.citations import raw_citation
 from gateway.wire.anthropic_messages.seals import DIALECT
 from gateway.wire.built_in import lost_name
+from gateway.wire.cache_hints import anthropic_ttl
 from gateway.wire.canonical import (
     Audio,
     CacheHint,
@@ -55,7 +56,8 @@ def tool_id(given: str) -> str:
 
 def cache_control(cache: CacheHint) -> Block:
     """Write a cache hint."""
-    return {"type": "ephemeral", "ttl": cache.ttl} if cache.ttl else {"type": "ephemeral"}
+    ttl = anthropic_ttl(cache)
+    return {"type": "ephemeral", "ttl": ttl} if ttl else {"type": "ephemeral"}
 
 
 def _block(part: Part, losses: Losses) -> Block | None:

@@ -59,6 +59,7 @@ class Encoder:
         """Tool calls that are open: several, where the provider fills them in turns."""
         self._stop = Stop("stop")
         self._usage: Usage | None = None
+        self._tier: str | None = None
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """Write events; what belongs to further choices or only to other dialects is left out."""
@@ -99,7 +100,7 @@ class Encoder:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": raw_usage(usage),
+            "usage": raw_usage(usage, event.service_tier),
         }
         return _event("message_start", {"message": message})
 
@@ -168,7 +169,7 @@ class Encoder:
         return b""
 
     def _count(self, event: UsageReport) -> bytes:
-        self._usage = event.usage
+        self._usage, self._tier = event.usage, event.service_tier
         return b""
 
     def _end(self, _: End) -> bytes:
@@ -186,7 +187,9 @@ class Encoder:
         usage = self._usage or Usage(
             prompt_tokens=prompt_tokens(self._request), completion_tokens=estimated_tokens(self._characters)
         )
-        return closed + _event("message_delta", {"delta": delta, "usage": raw_usage(usage)}) + _END
+        return (
+            closed + _event("message_delta", {"delta": delta, "usage": raw_usage(usage, self._tier)}) + _END
+        )
 
     _writers: ClassVar[Mapping[type, Callable[[Encoder, Any], bytes]]] = MappingProxyType(
         {

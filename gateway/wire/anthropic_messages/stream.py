@@ -13,7 +13,7 @@ from gateway.wire.anthropic_messages.answer import STOPS
 from gateway.wire.anthropic_messages.citations import citation
 from gateway.wire.anthropic_messages.errors import failed
 from gateway.wire.anthropic_messages.seals import DIALECT, unseal
-from gateway.wire.anthropic_messages.usage import RawUsage, merged, usage
+from gateway.wire.anthropic_messages.usage import RawUsage, merged, tier, usage
 from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical import (
     CitationDelta,
@@ -141,14 +141,15 @@ class Decoder:
                 message = event.message or Message()
                 self._usage = message.usage
                 counted = usage(message.usage) if message.usage else None
-                events.append(Start(id=message.id, model=message.model, usage=counted))
+                served = tier(message.usage)
+                events.append(Start(message.id, message.model, usage=counted, service_tier=served))
             case "message_delta":
                 self._usage = merged(self._usage, event.usage)
                 delta = event.delta
                 if delta is not None and delta.stop_reason is not None:
                     reason = STOPS.get(delta.stop_reason, "stop")
                     events.append(Stop(reason, sequence=delta.stop_sequence, safety=delta.stop_details))
-                    events.append(UsageReport(usage(self._usage)))
+                    events.append(UsageReport(usage(self._usage), tier(self._usage)))
             case "message_stop":
                 self._finished = True
                 events.append(End())

@@ -5,7 +5,7 @@ https://platform.claude.com/docs/en/api/messages
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -20,6 +20,11 @@ class _ServerTools(Struct):
     web_search_requests: int | None = None
 
 
+_TIERS: Final = {"standard": "default", "priority": "priority", "batch": "batch"}
+"""Anthropic's words for the tier that served, and OpenAI's, which are the form's."""
+_RAW_TIERS: Final = {tier: raw for raw, tier in _TIERS.items()}
+
+
 class RawUsage(Struct):
     """The fields of `usage` that are counted; in a stream a later one may leave out what did not change."""
 
@@ -29,6 +34,7 @@ class RawUsage(Struct):
     cache_read_input_tokens: int | None = None
     output_tokens_details: _OutputDetails | None = None
     server_tool_use: _ServerTools | None = None
+    service_tier: str | None = None
 
 
 def usage(raw: RawUsage) -> Usage:
@@ -56,6 +62,7 @@ def merged(first: RawUsage | None, later: RawUsage | None) -> RawUsage:
         "cache_read_input_tokens",
         "output_tokens_details",
         "server_tool_use",
+        "service_tier",
     )
     values: dict[str, Any] = {}
     for field in fields:
@@ -64,8 +71,13 @@ def merged(first: RawUsage | None, later: RawUsage | None) -> RawUsage:
     return RawUsage(**values)
 
 
-def raw_usage(usage: Usage) -> dict[str, Any]:
-    """Write usage for a client."""
+def tier(raw: RawUsage | None) -> str | None:
+    """Read which service tier served."""
+    return _TIERS.get(raw.service_tier, raw.service_tier) if raw is not None and raw.service_tier else None
+
+
+def raw_usage(usage: Usage, tier: str | None = None) -> dict[str, Any]:
+    """Write usage for a client, and which service tier served where Anthropic has a word for it."""
     fields: dict[str, Any] = {
         "input_tokens": max(0, usage.prompt_tokens - usage.cached_read_tokens - usage.cached_write_tokens),
         "cache_creation_input_tokens": usage.cached_write_tokens,
@@ -76,4 +88,6 @@ def raw_usage(usage: Usage) -> dict[str, Any]:
         fields["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
     if usage.searches:
         fields["server_tool_use"] = {"web_search_requests": usage.searches, "web_fetch_requests": 0}
+    if tier in _RAW_TIERS:
+        fields["service_tier"] = _RAW_TIERS[tier]
     return fields

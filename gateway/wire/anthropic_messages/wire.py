@@ -16,8 +16,10 @@ from gateway.wire.anthropic_messages.stream import read_event
 from gateway.wire.anthropic_messages.thoughts import own_thoughts_only
 from gateway.wire.anthropic_messages.usage import RawUsage, merged, usage
 from gateway.wire.body import read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
+from gateway.wire.dialect import PLAIN, Given, Head
 from gateway.wire.estimate import estimated_tokens, text_length
+from gateway.wire.model_field import name_model
+from gateway.wire.untouched import UntouchedReader
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
 
@@ -35,7 +37,6 @@ class _Answer(Struct):
 
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
-_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.encode
 
 
@@ -82,41 +83,16 @@ class AnthropicMessages:
         return sse.event(error_body(error), "error")
 
 
-class MessagesReader:
-    """Follows a stream of message events."""
+class MessagesReader(UntouchedReader):
+    """Follows a stream of message events, which all pass untouched; only `message_stop` is an end."""
 
-    __slots__ = ("_characters", "_events", "_raw", "began", "failure", "finished", "usage")
+    __slots__ = ("_raw",)
+
+    usage: Usage | None
 
     def __init__(self) -> None:
-        self._events = sse.EventSplitter()
-        self._characters = 0
+        super().__init__()
         self._raw: RawUsage | None = None
-        self.usage: Usage | None = None
-        self.began = False
-        self.finished = False
-        self.failure: WireError | StreamFailed | None = None
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Check every event, take note of usage, end and failure; all but a failure passes."""
-        passed = 0
-        data = b""
-        try:
-            data = self._events.feed(chunk)
-            for event in data[:-2].split(b"\n\n") if data else ():
-                payload = sse.payload(event)
-                if payload:
-                    self._note(payload)
-                passed += len(event) + 2
-        except (WireError, StreamFailed) as failure:
-            self.failure = failure
-            return data[:passed]
-        return data
-
-    def end(self) -> bytes:
-        """Only `message_stop` is an end."""
-        if not self.finished:
-            raise StreamCut
-        return b""
 
     def estimate(self, call: Call) -> Usage:
         """Estimate from the characters that passed, and the prompt's tokens, which the beginning of the stream tells."""
@@ -158,11 +134,7 @@ def check_head(model: str, messages: list[Raw]) -> None:
 def for_provider(call: Call, model: str) -> bytes:
     """Return the body with the model's name swapped where it differs, and without the thoughts of other providers."""
     body = own_thoughts_only(call.body)
-    if model == call.model:
-        return body
-    fields = _decode_fields(body)
-    fields["model"] = Raw(_encode(model))
-    return _encode(fields)
+    return body if model == call.model else name_model(body, model)
 
 
 def _prompt(call: Call) -> int:

@@ -12,10 +12,9 @@ from msgspec import Raw, Struct
 from gateway.types import Usage
 from gateway.wire.bedrock_converse.blocks import BlockWriter, decode_blocks
 from gateway.wire.body import UNREADABLE
-from gateway.wire.canonical import ChatAnswer, ChatRequest, Choice, StopReason
+from gateway.wire.canonical import ChatAnswer, Choice, StopReason
 from gateway.wire.codec import EVERYTHING, Losses
 from gateway.wire.dialect import WireError
-from gateway.wire.estimate import answer_tokens, prompt_tokens
 
 STOPS: Final[Mapping[str, StopReason]] = {
     "end_turn": "stop",
@@ -120,14 +119,6 @@ def read_usage(given: TokenUsage | None) -> Usage | None:
         cached_read_tokens=read,
         cached_write_tokens=written,
     )
-
-
-def usage_of(answer: ChatAnswer, request: ChatRequest) -> Usage:
-    """Tell what was used, estimated where Bedrock did not say."""
-    if answer.usage is not None:
-        return answer.usage
-    parts = [part for choice in answer.choices for part in choice.parts]
-    return Usage(prompt_tokens=prompt_tokens(request), completion_tokens=answer_tokens(parts), estimated=True)
 
 
 def encode_answer(answer: ChatAnswer) -> bytes:

@@ -25,6 +25,7 @@ from gateway.wire.bedrock_converse.media import (
 )
 from gateway.wire.body import UNREADABLE
 from gateway.wire.built_in import lost_name
+from gateway.wire.cache_hints import anthropic_ttl
 from gateway.wire.canonical import (
     Audio,
     CacheHint,
@@ -236,7 +237,8 @@ def _cache(part: Part) -> CacheHint | None:
 
 def cache_point(hint: CacheHint) -> dict[str, Any]:
     """Write a cache hint."""
-    point = {"type": "default", **({"ttl": hint.ttl} if hint.ttl else {})}
+    ttl = anthropic_ttl(hint)
+    point = {"type": "default", **({"ttl": ttl} if ttl else {})}
     return {"cachePoint": point}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.types import Dialect, Usage
-from gateway.wire.bedrock_converse.answer import decode_answer, encode_answer, usage_of
+from gateway.wire.bedrock_converse.answer import decode_answer, encode_answer
 from gateway.wire.bedrock_converse.blocks import DIALECT
 from gateway.wire.bedrock_converse.encoder import ConverseEncoder
 from gateway.wire.bedrock_converse.incoming import decode_request
@@ -13,6 +13,7 @@ from gateway.wire.bedrock_converse.request import encode_request
 from gateway.wire.bedrock_converse.stream import ConverseDecoder
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.codec import EventDecoder, EventEncoder, Losses
+from gateway.wire.estimate import usage_of
 
 
 class BedrockConverse:

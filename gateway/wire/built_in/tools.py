@@ -1,6 +1,7 @@
 """The tools themselves, in requests.
 
-https://platform.openai.com/docs/guides/tools, https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview and
+https://platform.openai.com/docs/guides/tools, https://platform.openai.com/docs/guides/tools-web-search?api-mode=chat,
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview and
 https://ai.google.dev/gemini-api/docs/google-search
 """
 
@@ -18,6 +19,7 @@ from gateway.wire.codec import Losses
 
 Fields: TypeAlias = dict[str, Any]
 
+CHAT: Final = "openai.chat"
 RESPONSES: Final = "openai.responses"
 ANTHROPIC: Final = "anthropic.messages"
 GEMINI: Final = "gemini.generate"
@@ -25,6 +27,9 @@ GEMINI: Final = "gemini.generate"
 _PLACE: Final = ("city", "region", "country", "timezone")
 _MEDIUM: Final = "medium"
 """How much OpenAI's search reads when nothing is said."""
+_READS: Final = "search_context_size"
+SEARCH_OPTIONS: Final = "web_search_options"
+"""A chat completion's search is no tool but a field."""
 
 
 class Search(Struct, frozen=True, kw_only=True):
@@ -35,6 +40,8 @@ class Search(Struct, frozen=True, kw_only=True):
     blocked: tuple[str, ...] = ()
     most: int | None = None
     """Searches in one answer."""
+    reads: str | None = None
+    """`low` or `high`: how much of what is found; None is what providers do anyway."""
     place: Mapping[str, str] = MappingProxyType({})
     """About where the user is, by the words of `_PLACE`."""
     others: tuple[str, ...] = ()
@@ -63,21 +70,29 @@ def written(tool: Foreign, dialect: Dialect, losses: Losses) -> Fields | None:
     return fields
 
 
+def _of_chat(tool: Fields) -> Search | Code | None:
+    known = {_READS, "user_location"}
+    return Search(
+        reads=_amount(tool),
+        place=_place(_object(tool.get("user_location")).get("approximate")),
+        others=_beyond(tool, known),
+    )
+
+
 def _of_responses(tool: Fields) -> Search | Code | None:
     kind = str(tool.get("type"))
     if kind.startswith("web_search"):
         filters = _object(tool.get("filters"))
-        known = {"type", "filters", "user_location", "search_context_size", "external_web_access"}
+        known = {"type", "filters", "user_location", _READS, "external_web_access"}
         others = [name for name, value in tool.items() if name not in known and value is not None]
         others += [
             f"filters.{name}" for name, value in filters.items() if name != "allowed_domains" and value
         ]
-        if tool.get("search_context_size") not in {None, _MEDIUM}:
-            others.append("search_context_size")
         if tool.get("external_web_access") is False:
             others.append("external_web_access")
         return Search(
             allowed=_texts(filters.get("allowed_domains")),
+            reads=_amount(tool),
             place=_place(tool.get("user_location")),
             others=tuple(others),
         )
@@ -120,6 +135,8 @@ def _for_responses(tool: Search | Code) -> tuple[Fields, tuple[str, ...]]:
         fields["filters"] = {"allowed_domains": list(tool.allowed)}
     if tool.place:
         fields["user_location"] = {"type": "approximate", **tool.place}
+    if tool.reads:
+        fields[_READS] = tool.reads
     lost = {"blocked_domains": tool.blocked, "max_uses": tool.most is not None}
     return fields, tuple(name for name, is_lost in lost.items() if is_lost)
 
@@ -136,7 +153,7 @@ def _for_anthropic(tool: Search | Code) -> tuple[Fields, tuple[str, ...]]:
         fields["max_uses"] = tool.most
     if tool.place:
         fields["user_location"] = {"type": "approximate", **tool.place}
-    return fields, ()
+    return fields, (_READS,) if tool.reads else ()
 
 
 def _for_gemini(tool: Search | Code) -> tuple[Fields, tuple[str, ...]]:
@@ -147,6 +164,7 @@ def _for_gemini(tool: Search | Code) -> tuple[Fields, tuple[str, ...]]:
         "blocked_domains": tool.blocked,
         "max_uses": tool.most is not None,
         "user_location": tool.place,
+        _READS: tool.reads,
     }
     return {"googleSearch": {}}, tuple(name for name, is_lost in lost.items() if is_lost)
 
@@ -164,12 +182,17 @@ def _place(value: Any) -> Mapping[str, str]:
     return {name: str(said[name]) for name in _PLACE if said.get(name)}
 
 
+def _amount(fields: Fields) -> str | None:
+    said = fields.get(_READS)
+    return None if said in {None, _MEDIUM} else str(said)
+
+
 def _beyond(fields: Fields, known: set[str]) -> tuple[str, ...]:
     return tuple(name for name, value in fields.items() if name not in known and value is not None)
 
 
 _READERS: Final[Mapping[Dialect, Callable[[Fields], Search | Code | None]]] = MappingProxyType(
-    {RESPONSES: _of_responses, ANTHROPIC: _of_anthropic, GEMINI: _of_gemini}
+    {CHAT: _of_chat, RESPONSES: _of_responses, ANTHROPIC: _of_anthropic, GEMINI: _of_gemini}
 )
 _WRITERS: Final[Mapping[Dialect, Callable[[Search | Code], tuple[Fields, tuple[str, ...]]]]] = (
     MappingProxyType({RESPONSES: _for_responses, ANTHROPIC: _for_anthropic, GEMINI: _for_gemini})

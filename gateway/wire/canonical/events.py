@@ -24,6 +24,8 @@ class Start(Struct, frozen=True, gc=False):
     """Unix seconds; 0 when the provider does not say."""
     usage: Usage | None = None
     """What is known of it at the beginning: the prompt's tokens."""
+    service_tier: str | None = None
+    """Where the provider says it at the beginning."""
 
 
 class TextDelta(Struct, frozen=True, gc=False):
@@ -126,6 +128,8 @@ class UsageReport(Struct, frozen=True, gc=False):
     """What the whole call used; of several, the last counts."""
 
     usage: Usage
+    service_tier: str | None = None
+    """Where the provider says it at the end; it counts more than what `Start` says."""
 
 
 class ForeignEvent(Struct, frozen=True):

@@ -13,7 +13,7 @@ class CacheHint(Struct, frozen=True):
     """The prompt up to and including here is worth caching."""
 
     ttl: str | None = None
-    """`5m` or `1h`; None is the provider's default."""
+    """`5m` and `1h` are Anthropic's times, `30m` and `12h` OpenAI's; None is the provider's default."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Citation(Struct, frozen=True, kw_only=True):
     cited: str | None = None
     """The words of the source."""
     start: int | None = None
-    """Characters into the answer's text where the stretch begins; None when the citation belongs to the whole part."""
+    """Characters into its own text where the stretch begins; None when the citation belongs to the whole part."""
     end: int | None = None
     document: int | None = None
     """Position of the document in the request, from 0."""

@@ -8,7 +8,7 @@ from gateway.wire.codec import Losses
 from gateway.wire.cohere_chat.answer import decode_answer
 from gateway.wire.cohere_chat.request import encode_request
 from gateway.wire.cohere_chat.stream import Decoder
-from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.estimate import usage_of
 from gateway.wire.provider_only import ProviderOnly
 
 
@@ -29,11 +29,7 @@ class CohereChatCodec(ProviderOnly[ChatRequest, ChatAnswer]):
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell the tokens that Cohere counted, or estimate them."""
-        return answer.usage or Usage(
-            prompt_tokens=prompt_tokens(request),
-            completion_tokens=sum(answer_tokens(choice.parts) for choice in answer.choices),
-            estimated=True,
-        )
+        return usage_of(answer, request)
 
     def decoder(self) -> Decoder:
         """Make a reader for one stream."""

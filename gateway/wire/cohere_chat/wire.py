@@ -10,11 +10,14 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import sse
-from gateway.wire.body import UNREADABLE, read_answer, read_request
+from gateway.wire.body import UNREADABLE, read_answer, read_request, refuse_unless_unusual
 from gateway.wire.cohere_chat import shapes
 from gateway.wire.cohere_chat.messages import DIALECT
-from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
+from gateway.wire.cohere_errors import error_body
+from gateway.wire.dialect import PLAIN, Given, Head, StreamFailed
 from gateway.wire.estimate import estimated_tokens, text_length
+from gateway.wire.model_field import name_model
+from gateway.wire.untouched import UntouchedReader
 
 
 class _Request(Struct):
@@ -42,7 +45,6 @@ _decode_request: Final = msgspec.json.Decoder(_Request).decode
 _decode_answer: Final = msgspec.json.Decoder(_Answer).decode
 _decode_event: Final = msgspec.json.Decoder(_Event).decode
 _decode_delta: Final = msgspec.json.Decoder(_Delta).decode
-_decode_fields: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class CohereChat:
@@ -61,9 +63,7 @@ class CohereChat:
 
     def prepare(self, call: Call, model: str) -> bytes:
         """Swap the model name where it differs."""
-        if model == call.model:
-            return call.body
-        return msgspec.json.encode(_decode_fields(call.body) | {"model": Raw(msgspec.json.encode(model))})
+        return call.body if model == call.model else name_model(call.body, model)
 
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a whole answer."""
@@ -79,8 +79,8 @@ class CohereChat:
         return CohereReader()
 
     def error(self, error: GatewayError) -> bytes:
-        """Shape an error as Cohere does: `{"message": …}`. https://docs.cohere.com/v2/reference/errors."""
-        return msgspec.json.encode({"message": error.message})
+        """Shape an error as Cohere does."""
+        return error_body(error)
 
     def error_event(self, error: GatewayError) -> bytes:
         """Shape an error inside a stream: an end that says what went wrong."""
@@ -89,57 +89,26 @@ class CohereChat:
         return sse.event(msgspec.json.encode(event), "message-end")
 
 
-class CohereReader:
+class CohereReader(UntouchedReader):
     """Follows a stream, all of which passes untouched."""
 
-    __slots__ = ("_characters", "_events", "began", "failure", "finished", "usage")
-
-    def __init__(self) -> None:
-        self._events = sse.EventSplitter()
-        self._characters = 0
-        self.usage: Usage | None = None
-        self.began = False
-        self.finished = False
-        self.failure: WireError | StreamFailed | None = None
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Check every event, take note of usage, end and failure, and return what the client may see."""
-        data = b""
-        position = 0
-        try:
-            data = self._events.feed(chunk)
-            while position < len(data):
-                end = data.index(b"\n\n", position)
-                self._note(sse.payload(data[position:end]))
-                position = end + 2
-        except (WireError, StreamFailed) as failure:
-            self.failure = failure
-        return data[:position]
-
-    def end(self) -> bytes:
-        """Raise `StreamCut` unless the message was said to be complete."""
-        if not self.finished:
-            raise StreamCut
-        return b""
+    __slots__ = ()
 
     def estimate(self, call: Call) -> Usage:
         """Estimate from the text of the request and the characters that passed."""
         return _estimate(call, self._characters)
 
     def _note(self, payload: bytes) -> None:
-        if not payload or payload == b"[DONE]":
+        if payload == b"[DONE]":
             return
         self.began = True
         try:
             event = _decode_event(payload)
             if event.type == "message-end":
                 self._last(_decode_delta(event.delta))
-        except msgspec.ValidationError as error:
-            if not payload.startswith(b"{"):
-                raise WireError(f"a streamed event is not a JSON object: {error}") from None
-            return  # valid JSON of a shape we do not know: the client may
         except UNREADABLE as error:
-            raise WireError(f"a streamed event is not valid JSON: {error}") from None
+            refuse_unless_unusual(payload, error)
+            return
         self._characters += len(event.delta)
 
     def _last(self, delta: _Delta) -> None:

@@ -10,8 +10,10 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire.body import read_answer, read_request
+from gateway.wire.cohere_errors import error_body
 from gateway.wire.cohere_rerank import usage as counts
-from gateway.wire.dialect import PLAIN, Given, Head, StreamReader
+from gateway.wire.dialect import PLAIN, Given, Head
+from gateway.wire.whole import WholeAnswers
 
 
 class _Request(Struct):
@@ -33,12 +35,11 @@ _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-class CohereRerank:
+class CohereRerank(WholeAnswers):
     """Documents in the order of their relevance; never streamed."""
 
     name: Dialect = "cohere.rerank"
     capability: Capability = "rerank"
-    keep_alive = b""
 
     def read(self, body: bytes, _given: Given = PLAIN, /) -> Head:
         """Read the model, and whether there is something to order."""
@@ -72,14 +73,6 @@ class CohereRerank:
         request = _decode_request(call.body)
         return counts.estimated(request.query, request.documents)
 
-    def reader(self, call: Call) -> StreamReader:
-        """An order does not stream."""
-        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
-
     def error(self, error: GatewayError) -> bytes:
-        """Shape an error as Cohere does: `{"message": …}`. https://docs.cohere.com/v2/reference/errors."""
-        return msgspec.json.encode({"message": error.message})
-
-    def error_event(self, error: GatewayError) -> bytes:
-        """An order does not stream, so an error is always a body."""
-        return self.error(error)
+        """Shape an error as Cohere does."""
+        return error_body(error)

@@ -10,11 +10,12 @@ from msgspec import Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire.body import read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamReader
+from gateway.wire.dialect import PLAIN, Given, Head
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.gemini_count_tokens import resource
 from gateway.wire.gemini_embed.shapes import DIALECT, UsageMetadata
 from gateway.wire.gemini_errors import error_body
+from gateway.wire.whole import WholeAnswers
 
 
 class _Request(Struct):
@@ -31,12 +32,11 @@ _decode_fields = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
-class GeminiEmbed:
+class GeminiEmbed(WholeAnswers):
     """embedContent and batchEmbedContents; never streamed."""
 
     name: Dialect = DIALECT
     capability: Capability = "embedding"
-    keep_alive = b""
 
     def read(self, body: bytes, given: Given = PLAIN, /) -> Head:
         """Check that there is something to embed."""
@@ -68,14 +68,6 @@ class GeminiEmbed:
         length = text_length(call.body, "content") + text_length(call.body, "requests")
         return Usage(prompt_tokens=estimated_tokens(length), estimated=True)
 
-    def reader(self, call: Call) -> StreamReader:
-        """Embeddings do not stream."""
-        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
-
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as Google does."""
-        return error_body(error)
-
-    def error_event(self, error: GatewayError) -> bytes:
-        """Embeddings do not stream, so an error is always a body."""
         return error_body(error)

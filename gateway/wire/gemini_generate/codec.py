@@ -9,7 +9,7 @@ from msgspec import structs
 from gateway.types import Dialect, Usage
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.codec import EventDecoder, EventEncoder, Losses
-from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.estimate import usage_of
 from gateway.wire.gemini_generate.answer import decode_answer, encode_answer
 from gateway.wire.gemini_generate.decoder import GeminiDecoder
 from gateway.wire.gemini_generate.encoder import GeminiEncoder
@@ -66,10 +66,7 @@ class GeminiGenerateCodec:
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell what the provider says, or estimate."""
-        if answer.usage is not None:
-            return answer.usage
-        tokens = sum(answer_tokens(choice.parts) for choice in answer.choices)
-        return Usage(prompt_tokens=prompt_tokens(request), completion_tokens=tokens, estimated=True)
+        return usage_of(answer, request)
 
     def decoder(self) -> EventDecoder:
         """Make a reader for one stream of a provider."""

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import sse
-from gateway.wire.body import UNREADABLE, read_answer, read_request
+from gateway.wire.body import UNREADABLE, read_answer, read_request, refuse_unless_unusual
 from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.gemini_errors import error_body, failure_in, raise_failure
@@ -143,21 +143,16 @@ class GeminiReader:
 
     def feed(self, chunk: bytes) -> bytes:
         """Check every event, and take note of usage, ends and failures; all of it may be seen by the client."""
+        data = b""
+        passed = 0
         try:
             data = self._events.feed(chunk)
-        except WireError as failure:
-            self.failure = failure
-            return b""
-        position = 0
-        try:
-            while position < len(data):
-                end = data.index(b"\n\n", position)
-                self._note(data[position:end])
-                position = end + 2
+            for event in data[:-2].split(b"\n\n") if data else ():
+                self._note(event)
+                passed += len(event) + 2
         except (WireError, StreamFailed) as failure:
             self.failure = failure
-            return data[:position]
-        return data
+        return data[:passed]
 
     def end(self) -> bytes:
         """Accept an end after each candidate has told its reason to stop."""
@@ -180,12 +175,9 @@ class GeminiReader:
         self.began = True
         try:
             told = _decode_event(payload)
-        except msgspec.ValidationError as error:
-            if not payload.startswith(b"{"):
-                raise WireError(f"a streamed event is not a JSON object: {error}") from None
-            return  # valid JSON of a shape we do not know: the client may
         except UNREADABLE as error:
-            raise WireError(f"a streamed event is not valid JSON: {error}") from None
+            refuse_unless_unusual(payload, error)
+            return
         if len(told.error):
             raise_failure(payload)
         if told.usage_metadata is not None:

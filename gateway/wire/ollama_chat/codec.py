@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.types import Dialect, Usage
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.codec import Losses
-from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.estimate import usage_of
 from gateway.wire.ollama_chat.answer import decode_answer
 from gateway.wire.ollama_chat.request import encode_request
 from gateway.wire.ollama_chat.stream import Decoder
@@ -29,11 +29,7 @@ class OllamaChatCodec(ProviderOnly[ChatRequest, ChatAnswer]):
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell the tokens that Ollama counted, or estimate them."""
-        return answer.usage or Usage(
-            prompt_tokens=prompt_tokens(request),
-            completion_tokens=sum(answer_tokens(choice.parts) for choice in answer.choices),
-            estimated=True,
-        )
+        return usage_of(answer, request)
 
     def decoder(self) -> Decoder:
         """Make a reader for one stream."""

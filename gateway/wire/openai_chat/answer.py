@@ -120,6 +120,8 @@ class _Choice(Struct):
     stop_reason: Any = None
     logprobs: LogprobsFields | None = None
     content_filter_results: Any = None
+    safety_results: Any = None
+    """Another gateway's way to tell what a provider of another dialect said."""
 
 
 class _Answer(Struct):
@@ -188,7 +190,7 @@ def _choice(choice: _Choice) -> Choice:
         stop=None if said is None else stop_reason(said),
         stop_sequence=stop if isinstance(stop, str) else None,
         logprobs=read_logprobs(choice.logprobs),
-        safety=choice.content_filter_results or None,
+        safety=choice.content_filter_results or choice.safety_results or None,
     )
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from gateway.types import Dialect, Usage
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.codec import EventDecoder, EventEncoder, Losses
-from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.estimate import usage_of
 from gateway.wire.openai_chat.answer import decode_answer
 from gateway.wire.openai_chat.compose import encode_request
 from gateway.wire.openai_chat.decoder import ChatDecoder
@@ -34,6 +34,9 @@ class OpenAIChatCodec:
             "messages.video": "messages.content.video_url",
             "messages.document": "messages.content.file",
             "tools.strict": "tools.function.strict",
+            "tools.web_search_options": "web_search_options",
+            "tools.web_search_options.search_context_size": "web_search_options.search_context_size",
+            "tools.web_search_options.user_location": "web_search_options.user_location",
         }
     )
     content_type = "application/json"
@@ -57,10 +60,7 @@ class OpenAIChatCodec:
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell what the provider says, or estimate from the texts."""
-        if answer.usage is not None:
-            return answer.usage
-        completion = sum(answer_tokens(choice.parts) for choice in answer.choices)
-        return Usage(prompt_tokens=prompt_tokens(request), completion_tokens=completion, estimated=True)
+        return usage_of(answer, request)
 
     def decoder(self) -> EventDecoder:
         """Make a reader for one stream."""

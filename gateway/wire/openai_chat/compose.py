@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.wire.built_in import SEARCH_OPTIONS
+from gateway.wire.cache_hints import OPENAI, OPTIONS
 from gateway.wire.canonical import ChatRequest, Foreign, ResponseFormat, Tool, ToolChoice
 from gateway.wire.codec import Losses
 from gateway.wire.effort import effort_of
@@ -18,10 +20,15 @@ from gateway.wire.openai_chat.words import DIALECT
 
 def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
     """Write a request with OpenAI's own, newest words: `max_completion_tokens`, and the role `developer`."""
-    tools = [written for tool in request.tools if (written := _tool(tool, losses)) is not None]
+    searches = _search_options(request)
+    tools = [
+        written
+        for tool in request.tools
+        if tool is not searches and (written := _tool(tool, losses)) is not None
+    ]
     fields: dict[str, Any] = {
         "model": model,
-        "messages": MessagesWriter(losses).write(request.messages),
+        "messages": MessagesWriter(losses, caches=request.dialect in OPENAI).write(request.messages),
         "stream": True if request.stream else None,
         "stream_options": {"include_usage": True} if request.stream else None,
         "tools": tools or None,
@@ -48,6 +55,7 @@ def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
         "prompt_cache_key": request.cache_key,
         "modalities": list(request.modalities) or None,
         "audio": _audio(request),
+        SEARCH_OPTIONS: None if searches is None else searches.value,
         **_extra(request, losses),
     }
     if request.top_k is not None:
@@ -55,13 +63,22 @@ def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
+def _search_options(request: ChatRequest) -> Foreign | None:
+    """Find the search that the dialect asks for by a field of its own."""
+    own = (tool for tool in request.tools if isinstance(tool, Foreign) and tool.dialect == DIALECT)
+    return next((tool for tool in own if tool.type == SEARCH_OPTIONS), None)
+
+
 def _extra(request: ChatRequest, losses: Losses) -> dict[str, Any]:
     if request.dialect == DIALECT:
         return dict(request.extra)
+    kept: dict[str, Any] = {}
     for name, value in request.extra.items():
-        if value is not None:
+        if name in OPTIONS and request.dialect in OPENAI:
+            kept[name] = value
+        elif value is not None:
             losses.cannot(name)
-    return {}
+    return kept
 
 
 def _effort(request: ChatRequest) -> str | None:

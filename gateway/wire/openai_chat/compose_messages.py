@@ -5,11 +5,11 @@ https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Sequence
 from typing import Any
 
 from gateway.wire.built_in import lost_name
+from gateway.wire.cache_hints import marked
 from gateway.wire.canonical import (
     Audio,
     Document,
@@ -25,14 +25,16 @@ from gateway.wire.canonical import (
     ToolResult,
 )
 from gateway.wire.codec import Losses
+from gateway.wire.file_names import usual_name
 from gateway.wire.openai_chat.words import DIALECT
 
 
 class MessagesWriter:
-    """Writes messages; what cannot be said is told to `losses`."""
+    """Writes messages; what cannot be said is told to `losses`. `caches` tells whether hints for caching are OpenAI's own."""
 
-    def __init__(self, losses: Losses) -> None:
+    def __init__(self, losses: Losses, *, caches: bool) -> None:
         self._losses = losses
+        self._caches = caches
 
     def write(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """Write them all."""
@@ -52,13 +54,24 @@ class MessagesWriter:
 
     def _content(self, parts: Sequence[Part]) -> str | list[dict[str, Any]]:
         """Write a single text as a string, which every service takes, and all else as parts."""
-        if len(parts) == 1 and isinstance(parts[0], Text):
+        if len(parts) == 1 and isinstance(parts[0], Text) and not (self._caches and parts[0].cache):
             self._hint(parts[0])
             return parts[0].text
         return [fields for part in parts if (fields := self._part(part)) is not None]
 
     def _part(self, part: Part) -> dict[str, Any] | None:
+        fields = self._plain(part)
+        if (
+            self._caches
+            and fields is not None
+            and isinstance(part, Text | Image | Audio | Document)
+            and part.cache
+        ):
+            return marked(fields, part.cache)
         self._hint(part)
+        return fields
+
+    def _plain(self, part: Part) -> dict[str, Any] | None:
         match part:
             case Text():
                 return {"type": "text", "text": part.text}
@@ -113,7 +126,7 @@ class MessagesWriter:
             self._losses.cannot("messages.document")
             return None
         kind = source.media_type or "application/pdf"
-        name = document.name or f"document{mimetypes.guess_extension(kind) or ''}"
+        name = document.name or usual_name(kind)
         return {"type": "file", "file": {"filename": name, "file_data": f"data:{kind};base64,{source.data}"}}
 
     def _assistant(self, message: Message) -> dict[str, Any]:

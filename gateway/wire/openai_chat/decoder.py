@@ -75,6 +75,7 @@ class _Choice(Struct, gc=False):
     stop_reason: Any = None
     logprobs: LogprobsFields | None = None
     content_filter_results: Any = None
+    safety_results: Any = None
 
 
 class _Chunk(Struct, gc=False):
@@ -83,6 +84,7 @@ class _Chunk(Struct, gc=False):
     created: float | None = None
     choices: list[_Choice] | None = None
     usage: UsageFields | None = None
+    service_tier: str | None = None
     error: Raw = _NOTHING
 
 
@@ -92,7 +94,17 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 class ChatDecoder:
     """Reads a stream, cut anywhere."""
 
-    __slots__ = ("_calls", "_done", "_splitter", "_started", "_stopped", "_usage", "failure")
+    __slots__ = (
+        "_calls",
+        "_done",
+        "_splitter",
+        "_started",
+        "_stopped",
+        "_thoughts",
+        "_tier",
+        "_usage",
+        "failure",
+    )
 
     def __init__(self) -> None:
         self._splitter = sse.EventSplitter()
@@ -100,6 +112,8 @@ class ChatDecoder:
         """Of each choice that has begun."""
         self._stopped: set[int] = set()
         self._usage: UsageFields | None = None
+        self._tier: str | None = None
+        self._thoughts: dict[int, list[str]] = {}
         self._started = False
         self._done = False
         self.failure: Exception | None = None
@@ -141,12 +155,13 @@ class ChatDecoder:
         if len(chunk.error) and bytes(chunk.error) != b"null":
             raise stream_failed(bytes(chunk.error))
         if chunk.usage is not None:
-            self._usage = chunk.usage
+            self._usage, self._tier = chunk.usage, chunk.service_tier
         if not chunk.choices:
             return  # Azure's first chunk has neither choices nor a model
         if not self._started:
             self._started = True
-            events.append(Start(chunk.id or "", chunk.model or "", int(chunk.created or 0)))
+            created = int(chunk.created or 0)
+            events.append(Start(chunk.id or "", chunk.model or "", created, service_tier=chunk.service_tier))
         for choice in chunk.choices:
             self._choice(choice, events)
 
@@ -163,7 +178,7 @@ class ChatDecoder:
             if type(content) is str and content and not _more(delta):
                 events.append(TextDelta(content, index))
             else:
-                _thoughts(delta, index, events)
+                self._think(delta, index, events)
                 _content(delta, index, events)
                 _rest(delta, index, events)
             if delta.tool_calls:
@@ -182,9 +197,24 @@ class ChatDecoder:
                     stop_reason(choice.finish_reason),
                     index,
                     stop if isinstance(stop, str) else None,
-                    choice.content_filter_results or None,
+                    choice.content_filter_results or choice.safety_results or None,
                 )
             )
+
+    def _think(self, delta: _Delta, index: int, events: list[Event]) -> None:
+        """Read thoughts. Some services tell a thought once more, whole, where they give its signature."""
+        said = delta.reasoning_content or delta.reasoning
+        told = self._thoughts.setdefault(index, [])
+        if said and isinstance(said, str):
+            told.append(said)
+            events.append(ThinkingDelta(said, index))
+        for detail in read_thinking(delta.reasoning_details, None):
+            if not said and detail.text and not "".join(told).endswith(detail.text):
+                events.append(ThinkingDelta(detail.text, index))
+            if detail.signature or detail.encrypted:
+                events.append(
+                    ThinkingEnd(index, detail.signature, detail.encrypted, detail.id, detail.origin)
+                )
 
     def _finish(self, events: list[Event]) -> None:
         self._done = True
@@ -194,7 +224,7 @@ class ChatDecoder:
                 events.append(Stop("tool_calls" if calls.any else "stop", index))
         usage = read_usage(self._usage)
         if usage is not None:
-            events.append(UsageReport(usage))
+            events.append(UsageReport(usage, self._tier))
         events.append(End())
 
 
@@ -210,17 +240,6 @@ def _more(delta: _Delta) -> bool:
         or delta.audio
         or delta.images
     )
-
-
-def _thoughts(delta: _Delta, index: int, events: list[Event]) -> None:
-    said = delta.reasoning_content or delta.reasoning
-    if said and isinstance(said, str):
-        events.append(ThinkingDelta(said, index))
-    for detail in read_thinking(delta.reasoning_details, None):
-        if not said and detail.text:
-            events.append(ThinkingDelta(detail.text, index))
-        if detail.signature or detail.encrypted:
-            events.append(ThinkingEnd(index, detail.signature, detail.encrypted, detail.id, detail.origin))
 
 
 def _content(delta: _Delta, index: int, events: list[Event]) -> None:

@@ -35,8 +35,8 @@ from gateway.wire.canonical import (
 )
 from gateway.wire.openai_chat.request import FunctionsRequest
 from gateway.wire.openai_chat.words import (
-    FINISH,
     citation_fields,
+    finish_reason,
     logprobs_fields,
     signature_content,
     thinking_detail,
@@ -75,6 +75,7 @@ class _Choice(Struct):
     thoughts: int = 0
     annotations: int = 0
     images: int = 0
+    refused: bool = False
     custom: frozenset[int] = frozenset()
     """Indexes of the calls of custom tools."""
 
@@ -82,12 +83,13 @@ class _Choice(Struct):
 class ChatEncoder:
     """Writes a stream. The bytes around the changing text are made once."""
 
-    __slots__ = ("_after", "_choices", "_close", "_head", "_legacy", "_request", "_usage")
+    __slots__ = ("_about", "_after", "_choices", "_close", "_head", "_legacy", "_request", "_usage")
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
         self._legacy = isinstance(request, FunctionsRequest)
         self._usage: Usage | None = None
+        self._about: dict[str, Any] = {}
         self._head = b""
         # OpenAI shows usage as null in every chunk but the last, where it is shown at all.
         self._close = b'],"usage":null}\n\n' if request.shows_usage else b"]}\n\n"
@@ -114,18 +116,21 @@ class ChatEncoder:
                 self._start(event)
             case UsageReport():
                 self._usage = event.usage
+                if event.service_tier is not None:
+                    self._about["service_tier"] = event.service_tier
             case End():
                 if self._request.shows_usage and self._usage is not None:
-                    chunks.append(self._head + b'],"usage":' + _encode(usage_fields(self._usage)) + b"}\n\n")
+                    last: dict[str, Any] = {**self._about, "choices": [], "usage": usage_fields(self._usage)}
+                    chunks.append(b"data: " + _encode(last) + b"\n\n")
                 chunks.append(_DONE)
             case ForeignEvent():
                 pass  # what only another dialect can say
             case Stop():
                 choice = self._choices.get(event.choice) or self._begin(event, chunks)
-                chunks.append(choice.before + self._finish(event) + self._close)
+                chunks.append(choice.before + self._finish(event, choice) + self._close)
             case LogprobsDelta():
                 choice = self._choices.get(event.choice) or self._begin(event, chunks)
-                tokens = _encode(logprobs_fields(event.tokens))
+                tokens = _encode(logprobs_fields(event.tokens, refused=choice.refused))
                 chunks.append(
                     choice.before + b'{},"logprobs":' + tokens + b',"finish_reason":null}' + self._close
                 )
@@ -136,14 +141,16 @@ class ChatEncoder:
                     chunks.append(choice.before + _encode(delta) + self._after)
 
     def _start(self, start: Start) -> None:
-        fields = {
+        self._about = {
             "id": start.id or f"chatcmpl-{time.time_ns()}",
             "object": "chat.completion.chunk",
             "created": start.created or int(time.time()),
             "model": start.model or self._request.model,
             "system_fingerprint": None,
         }
-        self._head = b"data: " + _encode(fields)[:-1] + b',"choices":['
+        if start.service_tier is not None:
+            self._about["service_tier"] = start.service_tier
+        self._head = b"data: " + _encode(self._about)[:-1] + b',"choices":['
 
     def _begin(self, event: _OfChoice, chunks: list[bytes]) -> _Choice:
         """Say whose words follow: late, so that a provider that fails at once leaves the client nothing but the error."""
@@ -154,8 +161,8 @@ class ChatEncoder:
         chunks.append(before + role + self._after)
         return choice
 
-    def _finish(self, stop: Stop) -> bytes:
-        reason = FINISH[stop.reason]
+    def _finish(self, stop: Stop, choice: _Choice) -> bytes:
+        reason = finish_reason(stop.reason, refused=choice.refused)
         if self._legacy and reason == "tool_calls":
             reason = "function_call"
         safety = b"" if stop.safety is None else b',"safety_results":' + _encode(stop.safety)
@@ -177,6 +184,7 @@ class ChatEncoder:
                 assert event.signature is not None, "others are written without a dictionary"
                 return {"content": event.text, "extra_content": signature_content(event.signature)}
             case RefusalDelta():
+                choice.refused = True
                 return {"refusal": event.text}
             case _:
                 return _attached(event, choice)

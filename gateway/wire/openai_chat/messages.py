@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from msgspec import Struct
 
 from gateway.errors import InvalidRequest
+from gateway.wire.cache_hints import Breakpoint, read_breakpoint
 from gateway.wire.canonical import (
     Audio,
     CacheHint,
@@ -32,10 +33,6 @@ from gateway.wire.openai_chat.words import DIALECT, read_signature, read_thinkin
 
 _DATA_URL: Final = re.compile(r"data:([^;,]*)(?:;[^,]*)?;base64,")
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-
-
-class _Breakpoint(Struct):
-    ttl: str | None = None
 
 
 class _Address(Struct):
@@ -62,7 +59,7 @@ class _Part(Struct):
     video_url: _Address | None = None
     input_audio: _InputAudio | None = None
     file: _File | None = None
-    prompt_cache_breakpoint: _Breakpoint | None = None
+    prompt_cache_breakpoint: Breakpoint | None = None
 
 
 class _Function(Struct):
@@ -145,10 +142,7 @@ class MessagesReader:
         return [self._part(part, f"{where}.content[{number}]") for number, part in enumerate(content)]
 
     def _part(self, part: _Part, where: str) -> Part:
-        cache = None
-        if part.prompt_cache_breakpoint is not None:
-            # The form knows the times that are common to providers, of which an hour is the longest.
-            cache = CacheHint("1h" if part.prompt_cache_breakpoint.ttl == "12h" else None)
+        cache = read_breakpoint(part.prompt_cache_breakpoint)
         match part.type:
             case "text" if part.text is not None:
                 return Text(text=part.text, cache=cache)

@@ -16,6 +16,7 @@ from gateway.wire.canonical import (
     ChatAnswer,
     ChatRequest,
     Choice,
+    Citation,
     Image,
     Part,
     Refusal,
@@ -25,8 +26,8 @@ from gateway.wire.canonical import (
 )
 from gateway.wire.openai_chat.request import FunctionsRequest
 from gateway.wire.openai_chat.words import (
-    FINISH,
     citation_fields,
+    finish_reason,
     logprobs_fields,
     signature_content,
     thinking_detail,
@@ -53,16 +54,24 @@ def encode_answer(answer: ChatAnswer, request: ChatRequest) -> bytes:
 
 
 def _choice_fields(choice: Choice, *, legacy: bool) -> dict[str, Any]:
-    finish = FINISH[choice.stop or "stop"]
+    refused = any(isinstance(part, Refusal) for part in choice.parts)
+    finish = finish_reason(choice.stop or "stop", refused=refused)
     fields: dict[str, Any] = {
         "index": choice.index,
         "message": _message(choice.parts, legacy=legacy),
-        "logprobs": logprobs_fields(choice.logprobs) if choice.logprobs else None,
+        "logprobs": _logprobs(choice),
         "finish_reason": "function_call" if legacy and finish == "tool_calls" else finish,
     }
     if choice.safety is not None:
         fields["safety_results"] = choice.safety
     return fields
+
+
+def _logprobs(choice: Choice) -> dict[str, Any] | None:
+    if not choice.logprobs:
+        return None
+    kinds = {type(part) for part in choice.parts}
+    return logprobs_fields(choice.logprobs, refused=Refusal in kinds and Text not in kinds)
 
 
 def _message(parts: Sequence[Part], *, legacy: bool) -> dict[str, Any]:
@@ -112,10 +121,17 @@ def _annotations(texts: Sequence[Text]) -> list[dict[str, Any]]:
     start = 0
     for text in texts:
         end = start + len(text.text)
-        cited = (citation_fields(citation, start, end) for citation in text.citations)
+        cited = (citation_fields(_moved(citation, start), start, end) for citation in text.citations)
         annotations += [annotation for annotation in cited if annotation]
         start = end
     return annotations
+
+
+def _moved(citation: Citation, by: int) -> Citation:
+    """Count a stretch from the beginning of the whole answer: the texts of all parts are one here."""
+    if citation.start is None or citation.end is None:
+        return citation
+    return msgspec.structs.replace(citation, start=citation.start + by, end=citation.end + by)
 
 
 def _image(image: Image) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from gateway.errors import InvalidRequest
 from gateway.wire.body import read_request
+from gateway.wire.built_in import SEARCH_OPTIONS
 from gateway.wire.canonical import (
     AudioOutput,
     ChatRequest,
@@ -129,6 +130,7 @@ class _Request(Struct):
     prompt_cache_key: str | None = None
     modalities: list[str] | None = None
     audio: _Audio | None = None
+    web_search_options: dict[str, Any] | None = None
 
 
 _decode_request = msgspec.json.Decoder(_Request).decode
@@ -199,6 +201,8 @@ def _tools(given: _Request, fields: dict[str, Raw]) -> tuple[Tool | Foreign, ...
             )
         else:
             tools.append(Foreign(dialect=DIALECT, type=tool.type, value=_decode(fields["tools"])[number]))
+    if given.web_search_options is not None:
+        tools.append(Foreign(dialect=DIALECT, type=SEARCH_OPTIONS, value=given.web_search_options))
     return tuple(tools)
 
 

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import sse
-from gateway.wire.body import UNREADABLE, read_answer, read_request
+from gateway.wire.body import UNREADABLE, read_answer, read_request, refuse_unless_unusual
 from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.openai_chat.words import UsageFields, read_usage
@@ -179,8 +179,7 @@ class ChatReader:
         try:
             chunk = _decode_chunk(payload)
         except UNREADABLE as error:
-            if problem := _problem(payload, error):
-                raise WireError(problem) from None
+            refuse_unless_unusual(payload, error)
             return True
         if chunk.error is not NOTHING and bytes(chunk.error) != b"null":
             raise stream_failed(bytes(chunk.error))
@@ -194,14 +193,6 @@ class ChatReader:
             return True
         self.usage = read_usage(chunk.usage) or self.usage
         return bool(chunk.choices) or not self._hides_usage
-
-
-def _problem(payload: bytes, error: Exception) -> str | None:
-    if not isinstance(error, msgspec.ValidationError):
-        return f"a streamed event is not valid JSON: {error}"
-    if not payload.startswith(b"{"):
-        return f"a streamed event is not a JSON object: {error}"
-    return None  # valid JSON of a shape we do not know: the client may
 
 
 def _estimate(call: Call, characters: int) -> Usage:

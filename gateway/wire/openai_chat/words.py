@@ -94,6 +94,11 @@ class LogprobsFields(Struct):
     refusal: list[LogprobFields] | None = None
 
 
+def finish_reason(stop: StopReason, *, refused: bool) -> str:
+    """Write why an answer ended; one in which the model said itself that it declines has ended as any other."""
+    return "stop" if stop == "refusal" and refused else FINISH[stop]
+
+
 def stop_reason(said: str) -> StopReason:
     """Understand a finish reason; one that is unknown (`eos`, `end_turn`) is an ordinary end."""
     return _REASONS.get(said, "stop")
@@ -143,9 +148,10 @@ def read_logprobs(logprobs: LogprobsFields | None) -> tuple[TokenLogprob, ...] |
     return tuple(map(_logprob, [*(logprobs.content or ()), *(logprobs.refusal or ())])) or None
 
 
-def logprobs_fields(tokens: tuple[TokenLogprob, ...]) -> dict[str, Any]:
-    """Write how likely the tokens were."""
-    return {"content": [_logprob_fields(token) for token in tokens], "refusal": None}
+def logprobs_fields(tokens: tuple[TokenLogprob, ...], *, refused: bool) -> dict[str, Any]:
+    """Write how likely the tokens were, of the text or of a refusal."""
+    fields: dict[str, Any] = {"content": None, "refusal": None}
+    return {**fields, "refusal" if refused else "content": [_logprob_fields(token) for token in tokens]}
 
 
 def thinking_detail(thinking: Thinking, index: int) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from gateway.types import Dialect, Usage
 from gateway.wire.body import read_request
 from gateway.wire.canonical import ChatAnswer, ChatRequest, Choice, Message, Refusal, Text
 from gateway.wire.codec import EventDecoder, EventEncoder, Losses
-from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.estimate import usage_of
 from gateway.wire.openai_chat.words import usage_fields
 from gateway.wire.openai_completions.stream import CompletionEncoder
 from gateway.wire.openai_completions.words import FINISH, logprobs_fields
@@ -106,10 +106,7 @@ class OpenAICompletionsCodec:
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell what the provider says, or estimate from the texts."""
-        if answer.usage is not None:
-            return answer.usage
-        completion = sum(answer_tokens(choice.parts) for choice in answer.choices)
-        return Usage(prompt_tokens=prompt_tokens(request), completion_tokens=completion, estimated=True)
+        return usage_of(answer, request)
 
     def encoder(self, request: ChatRequest) -> EventEncoder:
         """Make a writer for one stream."""

@@ -8,9 +8,11 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire.body import read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamReader
+from gateway.wire.dialect import PLAIN, Given, Head
 from gateway.wire.estimate import estimated_tokens, text_length
+from gateway.wire.model_field import name_model
 from gateway.wire.openai_errors import error_body
+from gateway.wire.whole import WholeAnswers
 
 
 class _Request(Struct):
@@ -28,15 +30,13 @@ class _Answer(Struct):
 
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
-_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-class OpenAIEmbeddings:
+class OpenAIEmbeddings(WholeAnswers):
     """Embeddings, as floats or base64; never streamed."""
 
     name: Dialect = "openai.embeddings"
     capability: Capability = "embedding"
-    keep_alive = b""
 
     def read(self, body: bytes, _given: Given = PLAIN, /) -> Head:
         """Read the model."""
@@ -47,11 +47,7 @@ class OpenAIEmbeddings:
 
     def prepare(self, call: Call, model: str) -> bytes:
         """Swap the model name where it differs."""
-        if model == call.model:
-            return call.body
-        fields = _decode_fields(call.body)
-        fields["model"] = Raw(msgspec.json.encode(model))
-        return msgspec.json.encode(fields)
+        return call.body if model == call.model else name_model(call.body, model)
 
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a list of embeddings."""
@@ -66,16 +62,8 @@ class OpenAIEmbeddings:
         tokens = estimated_tokens(text_length(call.body, "input"))
         return Usage(prompt_tokens=tokens or _token_ids(call.body), estimated=True)
 
-    def reader(self, call: Call) -> StreamReader:
-        """Embeddings do not stream."""
-        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
-
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as OpenAI does."""
-        return error_body(error)
-
-    def error_event(self, error: GatewayError) -> bytes:
-        """Embeddings do not stream, so an error is always a body."""
         return error_body(error)
 
 

@@ -20,6 +20,7 @@ from gateway.wire.canonical import (
     Image,
     Part,
     Refusal,
+    Source,
     StopReason,
     Text,
     Thinking,
@@ -33,6 +34,8 @@ from gateway.wire.openai_responses.shape import item_id, new_id, skeleton, tier_
 from gateway.wire.openai_responses.usage import UsageFields, read_usage, tools_of, write_usage
 from gateway.wire.openai_responses.wire import failure_of
 
+_MAY_BREAK_OFF: Final = frozenset({"message", "function_call", "custom_tool_call"})
+"""Items that are `incomplete` where an answer is; others know no such status."""
 _READ: Final = frozenset({"message", "function_call", "custom_tool_call", "reasoning"})
 INCOMPLETE: Final = {
     "length": "max_output_tokens",
@@ -69,6 +72,17 @@ class _Logprob(Struct):
     logprob: float
     bytes: tuple[int, ...] | None = None
     top_logprobs: list[Any] | None = None
+
+
+class Picture(Struct):
+    """What came of `image_generation_call`."""
+
+    result: str | None = None
+    output_format: str | None = None
+
+    def media_type(self) -> str:
+        """Return the kind of picture it is."""
+        return f"image/{self.output_format or 'png'}"
 
 
 class _Kind(Struct):
@@ -176,6 +190,8 @@ def _parts(item: Item, value: Any) -> Iterator[Part]:
                 id=item.id,
                 origin=sealed.origin,
             )
+        case "image_generation_call" if data := (picture := msgspec.convert(value, Picture)).result:
+            yield Image(source=Source(media_type=picture.media_type(), data=data))
         case other:
             yield Foreign(dialect=DIALECT, type=other, value=value)
 
@@ -217,7 +233,7 @@ class _ItemWriter:
         for item in self._items:
             if item["type"] == "message":
                 item["status"] = "completed"
-        if partial and self._items and "status" in self._items[-1]:
+        if partial and self._items and self._items[-1]["type"] in _MAY_BREAK_OFF:
             self._items[-1]["status"] = "incomplete"
         return self._items
 

@@ -8,7 +8,7 @@ from typing import Final
 from gateway.types import Dialect, Usage
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.codec import Losses
-from gateway.wire.estimate import answer_tokens, prompt_tokens
+from gateway.wire.estimate import usage_of
 from gateway.wire.openai_responses.answer import decode_answer, encode_answer
 from gateway.wire.openai_responses.compose import encode_request
 from gateway.wire.openai_responses.decoder import ResponsesDecoder
@@ -57,12 +57,7 @@ class ResponsesCodec:
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell what was used: as the provider says, or estimated."""
-        if answer.usage is not None:
-            return answer.usage
-        parts = [part for choice in answer.choices for part in choice.parts]
-        return Usage(
-            prompt_tokens=prompt_tokens(request), completion_tokens=answer_tokens(parts), estimated=True
-        )
+        return usage_of(answer, request)
 
     def decoder(self) -> ResponsesDecoder:
         """Make a reader for one stream of a provider."""

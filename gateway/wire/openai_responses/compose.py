@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.wire.built_in import lost_name, written
+from gateway.wire.cache_hints import OPENAI, OPTIONS
 from gateway.wire.canonical import (
     ChatRequest,
     Foreign,
@@ -31,11 +32,12 @@ from gateway.wire.openai_responses.sealed import DIALECT, seal
 def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
     """Write a request; nothing of it is kept by the provider unless the client asked for that."""
     ours = request.dialect == DIALECT
+    caches = request.dialect in OPENAI
     instructions, messages = _instructions(request.messages)
     fields: dict[str, Any] = {
         "model": model,
         "instructions": instructions,
-        "input": [item for message in messages for item in _items(message, losses, caches=ours)],
+        "input": [item for message in messages for item in _items(message, losses, caches=caches)],
         "stream": request.stream or None,
         "store": bool(request.store),
         "tools": [_tool(tool, losses) for tool in request.tools] or None,
@@ -55,7 +57,9 @@ def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
     }
     _refuse(request, losses)
     for name, value in request.extra.items():
-        if not ours:
+        if name in OPTIONS and caches:
+            fields[name] = value
+        elif not ours:
             losses.cannot(name)
         elif name == "include":
             fields["include"] = [*(fields["include"] or ()), *value]

@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import InvalidRequest
+from gateway.wire.cache_hints import Breakpoint, marked, read_breakpoint
 from gateway.wire.canonical import (
     Audio,
-    CacheHint,
     Citation,
     Document,
     Image,
@@ -22,6 +22,7 @@ from gateway.wire.canonical import (
     Text,
 )
 from gateway.wire.codec import Losses
+from gateway.wire.file_names import usual_name
 
 T = TypeVar("T", bound=Struct)
 
@@ -29,14 +30,9 @@ _AUDIO: Final = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "a
 _DOCUMENT: Final = "application/pdf"
 
 
-class _Breakpoint(Struct):
-    mode: str = "explicit"
-    ttl: str | None = None
-
-
 class _Piece(Struct):
     text: str
-    prompt_cache_breakpoint: _Breakpoint | None = None
+    prompt_cache_breakpoint: Breakpoint | None = None
 
 
 class _Output(Struct):
@@ -52,7 +48,7 @@ class _Image(Struct):
     image_url: str | None = None
     file_id: str | None = None
     detail: str | None = None
-    prompt_cache_breakpoint: _Breakpoint | None = None
+    prompt_cache_breakpoint: Breakpoint | None = None
 
 
 class _File(Struct):
@@ -60,7 +56,7 @@ class _File(Struct):
     file_id: str | None = None
     file_url: str | None = None
     filename: str | None = None
-    prompt_cache_breakpoint: _Breakpoint | None = None
+    prompt_cache_breakpoint: Breakpoint | None = None
 
 
 class _Sound(Struct):
@@ -128,7 +124,7 @@ def _decode_part(value: Any, where: str) -> Part:
     match fields.get("type"):
         case "input_text" | "text" | "summary_text" | "reasoning_text":
             piece = read_as(_Piece, fields, where)
-            return Text(text=piece.text, cache=_cache(piece.prompt_cache_breakpoint))
+            return Text(text=piece.text, cache=read_breakpoint(piece.prompt_cache_breakpoint))
         case "output_text":
             output = read_as(_Output, fields, where)
             return Text(text=output.text, citations=read_citations(output.annotations or ()))
@@ -158,7 +154,7 @@ def _image(image: _Image, where: str) -> Image:
         source = Source(file=image.file_id)
     else:
         raise InvalidRequest(f"'{where}' needs 'image_url' or 'file_id'.", param=where)
-    return Image(source=source, detail=image.detail, cache=_cache(image.prompt_cache_breakpoint))
+    return Image(source=source, detail=image.detail, cache=read_breakpoint(image.prompt_cache_breakpoint))
 
 
 def _file(file: _File, where: str) -> Document:
@@ -175,7 +171,7 @@ def _file(file: _File, where: str) -> Document:
         source = Source(file=file.file_id)
     else:
         raise InvalidRequest(f"'{where}' needs 'file_data', 'file_url' or 'file_id'.", param=where)
-    return Document(source=source, name=file.filename, cache=_cache(file.prompt_cache_breakpoint))
+    return Document(source=source, name=file.filename, cache=read_breakpoint(file.prompt_cache_breakpoint))
 
 
 def read_url(url: str, where: str) -> Source:
@@ -237,16 +233,15 @@ def encode_part(part: Part, losses: Losses, *, caches: bool) -> dict[str, Any] |
             if part.citations or part.context:
                 losses.cannot("messages.document")
         case Audio(source=Source(media_type=kind, data=str(data))) if kind in _AUDIO:
-            return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO[kind]}}
+            fields = {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO[kind]}}
+            caches = False
         case _:
             losses.cannot(f"messages.{type(part).__name__.lower()}")
             return None
     if part.cache is not None:
         if caches:
-            hint = {"ttl": part.cache.ttl} if part.cache.ttl else {}
-            fields["prompt_cache_breakpoint"] = {"mode": "explicit", **hint}
-        else:
-            losses.cannot("cache_control")
+            return marked(fields, part.cache)
+        losses.cannot("cache_control")
     return fields
 
 
@@ -258,11 +253,11 @@ def _write_file(document: Document) -> dict[str, Any]:
     elif source.url is not None:
         fields["file_url"] = source.url
     else:
-        text = source.text
-        if text is not None:
-            source = Source(media_type="text/plain", data=base64.b64encode(text.encode()).decode())
+        if source.text is not None:
+            data = base64.b64encode(source.text.encode()).decode()
+            source = Source(media_type="text/plain", data=data)
         fields["file_data"] = _url(source, _DOCUMENT)
-        fields["filename"] = document.name or ("document.txt" if text is not None else "document.pdf")
+        fields["filename"] = usual_name(source.media_type or _DOCUMENT)
     if document.name is not None:
         fields["filename"] = document.name
     return fields
@@ -272,7 +267,3 @@ def _url(source: Source, usual: str) -> str:
     if source.url is not None:
         return source.url
     return f"data:{source.media_type or usual};base64,{source.data or ''}"
-
-
-def _cache(found: _Breakpoint | None) -> CacheHint | None:
-    return None if found is None else CacheHint(found.ttl)

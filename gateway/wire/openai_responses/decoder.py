@@ -29,7 +29,14 @@ from gateway.wire.canonical import (
     UsageReport,
 )
 from gateway.wire.dialect import StreamCut, StreamFailed, WireError
-from gateway.wire.openai_responses.answer import Response, read_item, read_logprob, stop_of, thought_of
+from gateway.wire.openai_responses.answer import (
+    Picture,
+    Response,
+    read_item,
+    read_logprob,
+    stop_of,
+    thought_of,
+)
 from gateway.wire.openai_responses.content import read_citations
 from gateway.wire.openai_responses.sealed import DIALECT, unseal
 from gateway.wire.openai_responses.usage import read_usage, tools_of
@@ -47,11 +54,6 @@ class _Event(Struct, gc=False):
     response: Raw = NOTHING
     arguments: str = ""
     input: str = ""
-
-
-class _Picture(Struct):
-    result: str | None = None
-    output_format: str | None = None
 
 
 class _Call(Struct):
@@ -205,9 +207,9 @@ class ResponsesDecoder:
                     )
                 )
             case "image_generation_call":
-                picture = msgspec.convert(event.item, _Picture)
+                picture = msgspec.convert(event.item, Picture)
                 if picture.result:
-                    found.append(MediaDelta(f"image/{picture.output_format or 'png'}", picture.result))
+                    found.append(MediaDelta(picture.media_type(), picture.result))
             case _:
                 pass
 
@@ -218,7 +220,7 @@ class ResponsesDecoder:
         found.append(Stop(reason))
         usage = read_usage(response.usage, tools_of(msgspec.json.encode(response.output)))
         if usage is not None:
-            found.append(UsageReport(usage))
+            found.append(UsageReport(usage, response.service_tier))
         found.append(End())
         self._finished = True
 

@@ -37,7 +37,7 @@ from gateway.wire.openai_responses.answer import (
     write_logprob,
 )
 from gateway.wire.openai_responses.sealed import DIALECT, seal, seal_call
-from gateway.wire.openai_responses.shape import item_id, new_id, skeleton
+from gateway.wire.openai_responses.shape import item_id, new_id, skeleton, tier_of
 from gateway.wire.openai_responses.under_way import Calling, Log, Thoughts, Words
 from gateway.wire.openai_responses.usage import write_usage
 
@@ -60,6 +60,7 @@ class ResponsesEncoder:
         self._logprobs: list[dict[str, Any]] = []
         self._stop: StopReason | None = None
         self._usage: Usage | None = None
+        self._tier: str | None = None
         self._built_in = BuiltInCalls()
         self._writers: Mapping[type, Callable[[Any], None]] = {
             Start: self._start,
@@ -91,7 +92,7 @@ class ResponsesEncoder:
     def _start(self, event: Start) -> None:
         self._id = event.id if event.id.startswith("resp_") else new_id()
         self._response = skeleton(self._request, self._id, event.model, event.created)
-        self._usage = event.usage
+        self._usage, self._tier = event.usage, event.service_tier
         self._log.event("response.created", {"response": self._response})
         self._log.event("response.in_progress", {"response": self._response})
 
@@ -189,11 +190,12 @@ class ResponsesEncoder:
         self._calls = {}
 
     def _used(self, event: UsageReport) -> None:
-        self._usage = event.usage
+        self._usage, self._tier = event.usage, event.service_tier or self._tier
 
     def _end(self, _event: End) -> None:
         output = [self._items[place] for place in sorted(self._items)]
         response = {**self._response, "output": output, "usage": write_usage(self._usage)}
+        response["service_tier"] = tier_of(self._tier, self._response.get("service_tier", "default"))
         response = finished(response, self._stop)
         self._log.event(f"response.{response['status']}", {"response": response})
 

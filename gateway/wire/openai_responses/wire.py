@@ -10,11 +10,13 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import sse
-from gateway.wire.body import UNREADABLE, read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
+from gateway.wire.body import UNREADABLE, read_answer, read_request, refuse_unless_unusual
+from gateway.wire.dialect import PLAIN, Given, Head, StreamFailed
 from gateway.wire.estimate import estimated_tokens, text_length
+from gateway.wire.model_field import name_model
 from gateway.wire.openai_errors import error_body
 from gateway.wire.openai_responses.usage import UsageFields, read_usage, tools_of
+from gateway.wire.untouched import UntouchedReader
 
 NOTHING: Final = Raw(b"")
 LAST: Final = frozenset({"response.completed", "response.incomplete"})
@@ -42,7 +44,6 @@ class _Event(Struct):
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
-_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.encode
 
 
@@ -68,11 +69,7 @@ class OpenAIResponses:
 
     def prepare(self, call: Call, model: str) -> bytes:
         """Swap the model name where it differs."""
-        if model == call.model:
-            return call.body
-        fields = _decode_fields(call.body)
-        fields["model"] = Raw(_encode(model))
-        return _encode(fields)
+        return call.body if model == call.model else name_model(call.body, model)
 
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a response."""
@@ -102,57 +99,24 @@ class OpenAIResponses:
         return sse.event(_encode(event), "error")
 
 
-class ResponsesReader:
+class ResponsesReader(UntouchedReader):
     """Follows a stream of response events, which all pass untouched."""
 
-    __slots__ = ("_characters", "_events", "began", "failure", "finished", "usage")
-
-    def __init__(self) -> None:
-        self._events = sse.EventSplitter()
-        self._characters = 0
-        self.usage: Usage | None = None
-        self.began = False
-        self.finished = False
-        self.failure: WireError | StreamFailed | None = None
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Check every event, take note of usage, end and failure, and return what the client may see."""
-        data = b""
-        position = 0
-        try:
-            data = self._events.feed(chunk)
-            while position < len(data):
-                end = data.index(b"\n\n", position)
-                self._note(sse.payload(data[position:end]))
-                position = end + 2
-        except (WireError, StreamFailed) as failure:
-            self.failure = failure
-        return data[:position] if position < len(data) else data
-
-    def end(self) -> bytes:
-        """Raise `StreamCut` unless the response was said to be complete."""
-        if not self.finished:
-            raise StreamCut
-        return b""
+    __slots__ = ()
 
     def estimate(self, call: Call) -> Usage:
         """Estimate from the text of the request and the characters that passed."""
         return _estimate(call, self._characters)
 
     def _note(self, payload: bytes) -> None:
-        if not payload:
-            return
         self.began = True
         if payload == b"[DONE]":
             return
         try:
             event = _decode_event(payload)
-        except msgspec.ValidationError as error:
-            if not payload.startswith(b"{"):
-                raise WireError(f"a streamed event is not a JSON object: {error}") from None
-            return  # valid JSON of a shape we do not know: the client may
         except UNREADABLE as error:
-            raise WireError(f"a streamed event is not valid JSON: {error}") from None
+            refuse_unless_unusual(payload, error)
+            return
         self._characters += len(event.delta)
         if event.type in LAST:
             answer = read_answer(_decode_answer, bytes(event.response))

@@ -115,10 +115,6 @@ class OpenAITranslations(OpenAITranscriptions):
 class TranscriptReader(NamedEventsReader):
     """Follows a transcript as it grows."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._characters = 0
-
     def note(self, event: NamedEvent) -> None:
         """Count the text, and take note of the end."""
         if event.type == "transcript.text.delta" and isinstance(event.delta, str):

@@ -11,10 +11,11 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import multipart
 from gateway.wire.body import read_answer, read_request
-from gateway.wire.dialect import PLAIN, Given, Head, StreamReader
+from gateway.wire.dialect import PLAIN, Given, Head
 from gateway.wire.media_usage import read_seconds
 from gateway.wire.model_field import with_model
 from gateway.wire.openai_errors import error_body
+from gateway.wire.whole import WholeAnswers
 
 SECONDS: Final = 4.0
 """How long a film is when nobody says."""
@@ -34,12 +35,11 @@ _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
-class OpenAIVideos:
+class OpenAIVideos(WholeAnswers):
     """A film to be made: the answer is a job, and the film comes later."""
 
     name: Dialect = "openai.videos"
     capability: Capability = "video"
-    keep_alive = b""
 
     def read(self, body: bytes, given: Given = PLAIN, /) -> Head:
         """Read the model, from JSON or a form."""
@@ -68,16 +68,8 @@ class OpenAIVideos:
         seconds = read_seconds(_asked(call.body, call.content_type).seconds)
         return Usage(seconds=SECONDS if seconds is None else seconds, estimated=True)
 
-    def reader(self, call: Call) -> StreamReader:
-        """A job does not stream."""
-        raise InvalidRequest(f"{call.capability} calls cannot be streamed.", param="stream")
-
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as OpenAI does."""
-        return error_body(error)
-
-    def error_event(self, error: GatewayError) -> bytes:
-        """A job does not stream, so an error is always a body."""
         return error_body(error)
 
 

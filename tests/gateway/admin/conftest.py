@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from gateway import Gateway
 
-from .people import CONFIG, People
+from .people import new_gateway
 from .rows import Rows
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Gateway:
-    path: Path = tmp_path_factory.mktemp("admin") / "gateway.db"
-    config: dict[str, Any] = {
-        **CONFIG,
-        "gateway": {"database": f"sqlite:///{path}"},
-        "models": {"fast": {"targets": ["mock:echo"]}},
-    }
-    return Gateway.from_dict(config, plugins=[People])
+    return new_gateway(tmp_path_factory.mktemp("admin"))
 
 
 @pytest.fixture(scope="module")

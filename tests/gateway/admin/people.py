@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from gateway import Gateway
 from gateway.identity.permissions import ROLES, permissions_of
 from gateway.plugin import Plugin, PluginConfig, hookimpl
 from gateway.protocols import Authenticator, Incoming
@@ -43,3 +45,13 @@ class People(Plugin[PluginConfig]):
 def signed_in(tenant: str = "default", user: str = "usr_ann", *granted: str) -> dict[str, str]:
     """The header of somebody with these roles and permissions."""
     return {"authorization": " ".join(["Test", tenant, user, *(granted or ("owner",))])}
+
+
+def new_gateway(folder: Path) -> Gateway:
+    """A gateway with a database in that folder."""
+    config: dict[str, Any] = {
+        **CONFIG,
+        "gateway": {"database": f"sqlite:///{folder / 'gateway.db'}"},
+        "models": {"fast": {"targets": ["mock:echo"]}},
+    }
+    return Gateway.from_dict(config, plugins=[People])

@@ -93,6 +93,28 @@ def test_no_list_holds_what_another_tenant_has(
     assert refused.status_code == 403
 
 
+SEARCHES = [endpoint for endpoint in LISTS if "search" in endpoint.query.model_fields]
+
+
+@pytest.mark.parametrize("endpoint", SEARCHES, ids=label)
+def test_no_search_finds_what_another_tenant_has(
+    client: TestClient, theirs: Mapping[str, Mapping[str, str]], endpoint: Endpoint
+) -> None:
+    words = {MARK, *(value for sample in theirs.values() for value in sample.values())}
+    for word in words:
+        answer = client.get(endpoint.path, params={"search": word}, headers=US)
+        assert answer.status_code == 200, answer.text
+        assert word not in answer.text
+
+
+def test_searches_find_what_the_tenant_has(
+    client: TestClient, theirs: Mapping[str, Mapping[str, str]]
+) -> None:
+    assert {endpoint.path for endpoint in SEARCHES} >= {"/calls", "/keys", "/users"}
+    for path in ("/calls", "/keys", "/users"):
+        assert MARK in client.get(path, params={"search": MARK[3:-3].upper()}, headers=THEM).text
+
+
 @pytest.mark.parametrize("path", ["/calls", "/calls/export", "/audit"])
 def test_lists_hold_what_the_tenant_has(
     client: TestClient, theirs: Mapping[str, Mapping[str, str]], path: str

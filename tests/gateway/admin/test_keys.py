@@ -72,6 +72,34 @@ def test_the_life_of_a_key(client: TestClient, rows: Rows):
     assert secret not in every.text
 
 
+def test_searching_keys(client: TestClient, rows: Rows):
+    owner = account(rows)
+
+    def make(name: str, **fields: Any) -> dict[str, Any]:
+        return client.post("/keys", json={"name": name, **fields}, headers=OWNER).json()
+
+    robot, plain = make("Robot 100%", owner=owner), make("robots_only")
+
+    def found(text: str, **more: str) -> list[str]:
+        listed: list[str] = []
+        query = {"search": text, "limit": "1", **more}
+        while True:
+            answer = client.get("/keys", params=query, headers=OWNER).json()
+            listed += [one["id"] for one in answer["data"]]
+            if answer["next_cursor"] is None:
+                return listed
+            query["cursor"] = answer["next_cursor"]
+
+    assert found("ROBOT") == [robot["id"], plain["id"]]
+    assert found("100%") == found(owner) == found("robot", owner=owner) == [robot["id"]]
+    assert found("s_o") == found(plain["id"][4:]) == [plain["id"]], "an underscore is one, and no wildcard"
+    assert found("nothing like it") == []
+    assert client.delete(f"/keys/{plain['id']}", headers={**OWNER, "if-match": "*"}).status_code == 204
+    assert found("robots_only") == []
+    assert found("robots_only", inactive="true") == [plain["id"]]
+    assert client.get("/keys?search=", headers=OWNER).status_code == 422
+
+
 def test_a_repeated_creation_makes_one_key_and_shows_it_once(client: TestClient):
     headers = {**OWNER, "idempotency-key": "make-a-key"}
     first, second = (client.post("/keys", json={"name": "once"}, headers=headers) for _ in range(2))

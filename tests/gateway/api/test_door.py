@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -71,6 +72,10 @@ CONFIG: dict[str, Any] = {"provider": {"fake": {}}, "service": {"own": {}}}
 
 
 async def rows(gateway: Gateway) -> list[Any]:
+    """The calls, once none of them is open: an answer may be there a moment before its settlement."""
+    async with asyncio.timeout(10):
+        while any(row.status == "processing" for row in await list_calls(gateway._context.database)):
+            await asyncio.sleep(0.01)
     return list(await list_calls(gateway._context.database))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import socket
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import cast
 import pytest
 
 from gateway import Gateway
-from gateway.cli.http import Patience
+from gateway.cli.http import Http, Patience
 from gateway.cli.server import Server
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-length: %d\r\n\r\n"
@@ -62,6 +64,55 @@ async def test_a_connection_that_says_nothing_is_closed(tmp_path: Path) -> None:
     async with served(tmp_path, Patience(idle=0.2)) as (_, dial):
         reader, _ = await dial()
         assert await reader.read() == b""
+
+
+async def test_a_closed_connection_is_freed_without_the_collector(tmp_path: Path) -> None:
+    async with served(tmp_path, Patience()) as (server, dial):
+        reader, writer = await dial()
+        body = BODY % b"Hello"
+        writer.write(HEAD % len(body) + body)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        (connection,) = map(weakref.ref, server.server_state.connections)
+        gc.disable()
+        try:
+            writer.close()
+            async with asyncio.timeout(10):
+                while connection() is not None:
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()
+
+
+async def answered(reader: asyncio.StreamReader) -> bytes:
+    """The body of the next answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    return await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
+
+
+async def test_a_connection_that_was_looked_at_between_two_requests_and_in_one_serves_on(
+    tmp_path: Path,
+) -> None:
+    async with served(tmp_path, Patience()) as (server, dial):
+        reader, writer = await dial()
+
+        def look() -> None:
+            for connection in server.server_state.connections:
+                assert isinstance(connection, Http)
+                connection.look(asyncio.get_running_loop().time(), Patience())
+
+        requests = [HEAD % len(body) + body for body in (BODY % b"one", BODY % b"two", BODY % b"three")]
+        writer.write(requests[0])
+        assert b"one" in await answered(reader)
+        look()
+        writer.write(requests[1] + requests[2][:40])
+        assert b"two" in await answered(reader)
+        look()
+        writer.write(requests[2][40:-5])
+        await asyncio.sleep(0.05)
+        look()
+        writer.write(requests[2][-5:])
+        assert b"three" in await answered(reader)
 
 
 async def test_a_connection_that_sends_empty_lines_only_is_closed(tmp_path: Path) -> None:

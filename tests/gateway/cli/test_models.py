@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.store import Database
+from gateway.store.audit import Actor
+from gateway.store.migrate import upgrade
+from gateway.store.model_routes import add_route
 
 BOOK = """
 version = "test"
@@ -160,6 +165,75 @@ def test_all_that_is_known_is_shown():
 def test_a_name_of_the_config_shows_its_targets():
     write('[models.fast]\ntargets = ["acme:small", "mock:echo", "acme:nobody"]')
     assert [record["name"] for record in records("show", "fast")] == ["acme/small", "mock/echo"]
+
+
+def stored(name: str, *targets: str, enabled: bool = True) -> None:
+    """Make a name, as the admin API does."""
+
+    async def write() -> None:
+        database = Database("sqlite:///test.db")
+        await upgrade(database)
+        tables = [{"to": target} for target in targets]
+        await add_route(
+            database,
+            name,
+            targets=tables,
+            policy="priority",
+            enabled=enabled,
+            actor=Actor(kind="command", id="t"),
+        )
+        await database.close()
+
+    asyncio.run(write())
+
+
+def sources(name: str) -> list[tuple[str, str, bool, bool]]:
+    found = records("show", name)
+    return [(one["name"], one["source"], one["in_config"], one["enabled"]) for one in found]
+
+
+def test_what_the_admin_api_has_made_is_shown_with_where_it_is_from():
+    write(
+        '[models.fast]\ntargets = ["acme:small"]\n[models.slow]\ntargets = ["acme:big"]\n[models.off]\ntargets = ["acme:big"]'
+    )
+    stored("fast", "acme:big", "acme:gone")
+    stored("new", "acme:small", "acme:big")
+    stored("off", enabled=False)
+    stored("acme/gone", enabled=False)
+    assert sources("fast") == [("acme/big", "api", True, True), ("acme/gone", "api", True, False)]
+    assert sources("new") == [("acme/small", "api", False, True), ("acme/big", "api", False, True)]
+    assert sources("slow") == [("acme/big", "config", True, True)]
+    assert sources("off") == [("acme/big", "api", True, False)]
+    assert sources("acme/gone") == [("acme/gone", "provider", False, False)]
+    assert sources("acme/big") == sources("big") == [("acme/big", "provider", False, True)]
+    assert {source for _, source, _, _ in sources("claude-haiku-4-5")} == {"catalogue"}
+    for name, words in (
+        (
+            "fast",
+            "fast: made over the admin API, in place of the one in the config; leads to acme:big, acme:gone",
+        ),
+        ("slow", "slow: from the config; leads to acme:big"),
+        (
+            "off",
+            "off: made over the admin API, and leads where the config says; disabled, so nobody may call it",
+        ),
+        ("acme/gone", "acme/gone: disabled over the admin API"),
+    ):
+        assert words in run("show", name).output
+    assert "did you mean 'new'" in run("show", "newe").output
+
+
+def test_what_is_known_is_shown_without_a_database():
+    write('[models.fast]\ntargets = ["acme:small"]')
+    config = Path("plugins.toml")
+    config.write_text(config.read_text().replace("sqlite:///test.db", "postgresql://127.0.0.1:1/nothing"))
+    result = run("show", "fast")
+    assert result.exit_code == 0
+    assert "fast: from the config" in result.output
+    assert "names of the admin API are not among these" in result.output
+    config.write_text(CONFIG + '[models.fast]\ntargets = ["acme:small"]')
+    assert run("show", "fast").exit_code == 0
+    assert not Path("test.db").exists(), "looking makes no database"
 
 
 def test_targets_that_fit_are_fine():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import func, select, update
 
@@ -35,6 +37,33 @@ async def test_an_address_begins_so_many_and_nothing_is_stored_of_more(database:
         assert await stored(database) == before
         await devices.begin(Client(address="192.0.2.8"))
         await here.sign_in()  # whoever has begun may finish
+
+
+async def test_what_was_begun_at_one_worker_counts_at_another(database: Database) -> None:
+    async with (
+        worker(database, sign_ins_per_minute=3) as here,
+        worker(database, sign_ins_per_minute=3) as there,
+    ):
+        await here.sessions.begin("2001:db8::1")
+        await asyncio.gather(here.sessions.begin("2001:db8::2"), there.sessions.begin("2001:db8::3"))
+        for one in (there, here, there):
+            with pytest.raises(RateLimited, match="sign-ins") as refused:
+                await one.sessions.begin("2001:db8::4")
+            assert 0 < int(refused.value.headers[0][1]) <= 60
+        await there.sessions.begin("192.0.2.9")
+        async with database.begin() as connection:
+            await connection.execute(update(tickets).values(expires_at=0))
+    async with worker(database, sign_ins_per_minute=3) as later:
+        for _ in range(3):
+            await later.sessions.begin("2001:db8::1")
+
+
+async def test_all_that_count_at_once_are_counted(database: Database) -> None:
+    counters = [Tickets(database, "counted") for _ in range(4)]
+    found = await asyncio.gather(*(counters[n % 4].count("it", seconds=60) for n in range(20)))
+    assert sorted(count for count, _ in found) == [*range(1, 21)]
+    assert len({until for _, until in found}) == 1
+    assert (await counters[0].count("another", seconds=60))[0] == 1
 
 
 async def test_only_so_many_of_a_kind_are_under_way(database: Database) -> None:

@@ -19,6 +19,8 @@ from gateway.store.notices import Notice, hand_out, list_notices, notice, post
 from gateway.store.sinks import letters, replay_calls, replay_dead, states
 from gateway.store.tables import outbox
 
+from ...plans import plans_of
+
 ME = Actor(kind="command", id="me")
 
 
@@ -126,3 +128,8 @@ async def test_each_tenant_sees_its_own_newest_first(database: Database):
     (newest,) = await list_notices(database, "acme", after=None, limit=1)
     assert newest == refund(2)
     assert await list_notices(database, "acme", after=(newest.at, newest.id), limit=9) == [refund(1)]
+
+
+async def test_looking_for_new_notices_does_not_walk_along_all_the_others(sqlite: Database):
+    plans = await plans_of(sqlite, hand_out(sqlite, ["a"]))
+    assert [plan for plan in plans if "notices" in plan] == ["SCAN notices USING INDEX notices_new"], plans

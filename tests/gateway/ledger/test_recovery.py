@@ -24,6 +24,8 @@ from gateway.store.journal import Journal
 from gateway.store.tables import model_calls, usage_buckets, workers
 from gateway.types import Call, Outcome
 
+from ...plans import plans_of
+
 MakeCall = Callable[..., Call]
 MakeOutcome = Callable[..., Outcome]
 
@@ -229,6 +231,18 @@ async def test_a_call_whose_worker_is_not_known_is_settled_after_a_while(
     await open_call_of(database, "never", new)
     assert await recovery.recover() == 1
     assert await statuses(database) == {old.id: "failed", new.id: "processing"}
+
+
+async def test_looking_for_open_calls_does_not_walk_along_those_that_have_ended(sqlite: Database):
+    """Every worker does so every few seconds, however long the ledger has become."""
+    journal, ledger = Journal(sqlite), Ledger(sqlite)
+    await journal.start()
+    recovery = Recovery(sqlite, journal, Worker.this_process(), ledger._settle_opened)
+    plans = await plans_of(sqlite, recovery.recover())
+    await journal.stop(5)
+    walks = [plan for plan in plans if "model_calls" in plan]
+    assert walks
+    assert all("USING INDEX model_calls_open" in plan for plan in walks), plans
 
 
 async def test_the_heartbeat_beats(database: Database, recovery: Recovery):

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, select, update
 
-from gateway.errors import QuotaExceeded
-from gateway.store import Add, Database, Delete, Guard, Insert, Transition, Unit, Write
+from gateway.errors import InvalidRequest, QuotaExceeded
+from gateway.store import Add, Database, Delete, Fresh, Guard, Insert, Transition, Unit, Write
 from gateway.store.journal import Journal
 
 metadata = MetaData()
@@ -31,6 +31,7 @@ sums = Table(
 accounts = Table("accounts", metadata, Column("id", String(10), primary_key=True), Column("balance", Integer))
 
 NEW = Insert(jobs, "id", "status")
+FRESH = Fresh(accounts, "balance", "id", refusal=lambda: InvalidRequest("It is there already."))
 DONE = Transition(jobs, "status", "note", leaves="open")
 NOTE = Insert(notes, "job")
 SUM = Add(sums)

@@ -26,6 +26,7 @@ from gateway.store.identity_tables import (
 )
 from gateway.store.invitations import invite
 from gateway.store.memberships import add_member
+from gateway.store.money_tables import notices
 from gateway.store.tables import (
     api_keys,
     batch_lines,
@@ -33,6 +34,7 @@ from gateway.store.tables import (
     file_chunks,
     files,
     model_calls,
+    outbox,
     response_events,
     responses,
     tenants,
@@ -109,6 +111,7 @@ class World:
             for age in (0, 20, 40):
                 await self.call(tenant, age)
                 await self.stored(tenant, age)
+                await self.told(tenant, age)
 
     async def add(self, table: Any, connection: Any = None, **values: Any) -> None:
         if connection is not None:
@@ -142,6 +145,30 @@ class World:
             cost=1_500,
             error_message=CANARY,
         )
+
+    async def told(self, tenant: str, age: float) -> None:
+        """Notices of a refund to Ann, which the sinks have taken, and of one that a sink still waits for."""
+        for number in (1, 2):
+            made = f"evt_{tenant}_{age}_{number}"
+            account = f"{tenant}/{self.ann}"
+            await self.add(
+                notices,
+                id=made,
+                kind="refund",
+                tenant=tenant,
+                user=self.ann,
+                at=NOW - age * DAY,
+                data={"account": account, "amount_nano": 5},
+                sent=True,
+            )
+        await self.add(outbox, sink="webhook", call=made)
+
+    async def notices_of(self, tenant: str) -> dict[str, tuple[str | None, str]]:
+        """Whom the tenant's notices name, by what is peculiar in their ids."""
+        return {
+            row.id.removeprefix(f"evt_{tenant}_"): (row.user, row.data["account"])
+            for row in await self.rows(notices, tenant=tenant)
+        }
 
     async def stored(self, tenant: str, age: float) -> None:
         at, number = NOW - age * DAY, f"{tenant}_{age}"
@@ -230,6 +257,10 @@ async def test_an_erased_tenant_leaves_what_its_calls_cost(database: Database):
     erased = await get_tenant(database, "acme")
     assert (erased.state, erased.name) == ("erased", ERASED)
     assert all(call.user == world.ann for call in await world.rows(model_calls, tenant="globex"))
+    nobody = (None, f"acme/{ERASED}")
+    assert await world.notices_of("acme") == {"0_2": nobody, "20_2": nobody, "40_2": nobody}
+    named = (world.ann, f"globex/{world.ann}")
+    assert {*(await world.notices_of("globex")).values()} == {named}
     # Whoever was in no other tenant is gone with it, and nothing anywhere remembers them but by their ids.
     assert (await erase_tenant(database, "globex", operator_tenant="default", actor=ACTOR)).users == 2
     assert CANARY not in await world.everything()
@@ -256,6 +287,8 @@ async def test_a_user_is_erased_in_all_tenants(database: Database):
         f"{CANARY}-bob@a.example", ""
     ).replace(f"did:{CANARY}:bob", "").replace(f"'label': '{CANARY}'", "")
     assert [row.user for row in await world.rows(identities)] == [world.bob]
+    for tenant in ("acme", "globex"):
+        assert [*(await world.notices_of(tenant)).values()] == [(None, f"{tenant}/{ERASED}")] * 6
     assert all(row.revoked_at is not None for row in await world.rows(invitations))
     assert (await get_user(database, world.bob)).name == f"{CANARY} bob"  # pyright: ignore[reportOptionalMemberAccess]
     assert (await erase_user(database, world.ann, actor=ACTOR)).calls == 0
@@ -276,6 +309,10 @@ async def test_a_sweep_takes_what_is_older(database: Database):
     )
     assert len(await world.rows(batch_lines, tenant="acme")) == 2
     assert len(await world.rows(files, tenant="globex")) == 3
+    named = (world.ann, f"acme/{world.ann}")
+    young = {"0_1": named, "0_2": named, "20_1": named, "20_2": named}
+    assert await world.notices_of("acme") == {**young, "40_2": (None, f"acme/{ERASED}")}
+    assert len(await world.notices_of("globex")) == 6
     assert await sweep(database, now=NOW) == 0
     assert await sweep(database, now=NOW + 11 * DAY) == 1
     await world.call("acme", 19.5)  # ran at the last sweep: the day before it is looked at again
@@ -313,7 +350,8 @@ async def test_an_export_holds_all_and_no_secret(database: Database):
     objects = [json.loads(line) for line in text.splitlines()]
     kinds = [one["kind"] for one in objects]
     assert {
-        kind: kinds.count(kind) for kind in ("tenant", "member", "key", "credential", "call", "file")
+        kind: kinds.count(kind)
+        for kind in ("tenant", "member", "key", "credential", "call", "file", "notice")
     } == {
         "tenant": 1,
         "member": 1,
@@ -321,6 +359,7 @@ async def test_an_export_holds_all_and_no_secret(database: Database):
         "credential": 1,
         "call": 3,
         "file": 3,
+        "notice": 6,
     }
     assert all(one.get("tenant", "acme") == "acme" for one in objects)
     assert next(one for one in objects if one["kind"] == "response")["input"] == CANARY

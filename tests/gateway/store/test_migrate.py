@@ -18,7 +18,7 @@ from gateway.store.money_tables import metadata
 
 pytestmark = pytest.mark.usefixtures("by_revisions")
 
-ALL = [f"gateway {number:04}" for number in range(1, 14)]
+ALL = [f"gateway {number:04}" for number in range(1, 15)]
 """The core's revisions, in their order."""
 HEAD = ALL[-1]
 

@@ -162,6 +162,21 @@ def test_pages(client: TestClient):
     assert len(names) == len(set(names)) or names.count("default") > 1
 
 
+def test_filters(client: TestClient):
+    tried = add(client, name="tried").json()
+    untried = add(client, check=False, name="untried").json()
+
+    def found(query: str, who: Any = ACME) -> set[str]:
+        return {one["id"] for one in client.get(f"/credentials?{query}", headers=who).json()["data"]}
+
+    assert (tried["id"] in found("state=working"), untried["id"] in found("state=working")) == (True, False)
+    assert untried["id"] in found("state=untried&kind=api_key")
+    assert {tried["id"], untried["id"]} <= found("state=working&state=untried")
+    assert found("kind=aws") == set()
+    assert found("state=working", signed_in("umbrella", "usr_una")) == set()
+    assert client.get("/credentials?state=broken", headers=ACME).status_code == 422
+
+
 def test_providers_tell_how_they_stand(client: TestClient):
     add(client, check=False)
     found = {one["name"]: one for one in client.get("/gateway/providers", headers=OPERATOR).json()["data"]}

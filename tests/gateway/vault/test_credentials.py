@@ -141,6 +141,31 @@ async def test_pages_leave_nothing_out(database: Database, vault: Vault):
     assert cohere == [rows[1]]
 
 
+async def test_filters_say_of_each_what_it_says_of_itself(database: Database, vault: Vault):
+    rows = [await stored(database, vault, name=f"c{number}") for number in range(8)]
+    notes: list[tuple[int, float, str | None]] = [
+        *((1, 10.0, None), (2, 10.0, "no"), (3, 10.0, None), (3, 20.0, "no"), (4, 10.0, "no")),
+        *((4, 20.0, None), (5, 10.0, "no"), (6, 10.0, None)),
+    ]
+    for number, at, error in notes:
+        await note(database, [Note(tenant="", id=rows[number].id, at=at, error=error)])
+    for number in (5, 6, 7):
+        await change_credential(database, rows[number].id, tenant="", enabled=False, actor=ANN)
+    now = await list_credentials(database, tenant="")
+    assert [row.state for row in now] == [
+        *("untried", "working", "failing", "failing", "working", "disabled", "disabled", "disabled"),
+    ]
+
+    async def found(**which: Any) -> list[StoredCredential]:
+        return await page_of_credentials(database, tenant="", after=None, limit=9, **which)
+
+    for states in (("untried",), ("working",), ("failing",), ("disabled",), ("failing", "disabled")):
+        assert await found(states=states) == [row for row in now if row.state in states]
+    assert await found(kind="api_key") == now
+    assert await found(kind="aws") == []
+    assert await found(states=("failing",), provider="cohere") == []
+
+
 async def test_changes_count_up_and_must_know_what_they_change(database: Database, vault: Vault):
     row = await stored(database, vault)
     changed = await change_credential(

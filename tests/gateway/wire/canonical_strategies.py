@@ -16,6 +16,7 @@ from gateway.wire.canonical import (
     AudioOutput,
     CacheHint,
     ChatRequest,
+    Citation,
     Document,
     Image,
     Message,
@@ -46,7 +47,8 @@ class Features:
     """Messages of the user and of the system may have names."""
     data_images: bool = False
     url_images: bool = False
-    details: bool = False
+    details: tuple[str, ...] = ()
+    """How closely a model may be asked to look at a picture."""
     audio: tuple[str, ...] = ()
     """Media types of sound that may be sent."""
     video: tuple[str, ...] = ()
@@ -54,10 +56,14 @@ class Features:
     """Media types of documents that may be sent as base64."""
     document_names: bool = False
     text_documents: bool = False
+    document_notes: bool = False
+    """Documents may have a context, and the wish that they be cited."""
     files: bool = False
     """Images and documents may be ids of files."""
     caches: tuple[str | None, ...] = ()
     """Times to live of cache hints."""
+    cached: frozenset[str] = frozenset()
+    """Where cache hints may stand beside the words, pictures and documents of the user's: `audio`, `assistant`, `tools`, `results`."""
     thinking: bool = False
     """Thoughts with signatures of the dialect's own in assistant messages."""
     encrypted: bool = False
@@ -72,12 +78,29 @@ class Features:
     schemas: bool = False
     """`response_format` of type json_schema."""
     schema_names: bool = False
+    cited_turns: tuple[str, ...] = ()
+    """Kinds of citations, as in `citations`, that earlier answers may have in a request."""
+    tiers: tuple[str, ...] = ()
+    """Service tiers that may be asked for."""
     fields: frozenset[str] = frozenset()
     """Those of `FIELDS`, `reasoning_effort` and `reasoning_budget`."""
     # Of answers only:
     choices: int = 1
-    citations: bool = False
+    citations: tuple[str, ...] = ()
+    """Kinds of citations: of a `stretch` of the text, of an `address` as a whole, of a `place` in a document."""
     logprobs: bool = False
+    top_logprobs: bool = False
+    token_bytes: bool = False
+    refusal_logprobs: bool = False
+    pictures: bool = False
+    sound: bool = False
+    """Answers may be spoken."""
+    safety: tuple[Any, ...] = ()
+    """Safety results that can be told."""
+    sequences: bool = False
+    """The words that ended an answer are told with `stop_sequence`."""
+    served: tuple[str, ...] = ()
+    """Service tiers that an answer may come from."""
     stops: tuple[str, ...] = ("stop", "length")
     """Without `tool_calls`, which is given where there are some."""
     usage: frozenset[str] = frozenset({"cached_read_tokens"})
@@ -112,6 +135,8 @@ arguments: st.SearchStrategy[str] = st.dictionaries(
 _fractions = st.integers(0, 8).map(lambda eighths: eighths / 8)
 _penalties = st.integers(-8, 8).map(lambda quarters: quarters / 4)
 
+_NOTHING: st.SearchStrategy[None] = st.none()
+
 FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "max_tokens": st.integers(1, 100_000),
     "temperature": _fractions,
@@ -130,7 +155,6 @@ FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "verbosity": st.sampled_from(["low", "medium", "high"]),
     "user": identifiers,
     "metadata": st.dictionaries(identifiers, words(10), min_size=1, max_size=3),
-    "service_tier": st.sampled_from(["auto", "default"]),
     "store": st.booleans(),
     "cache_key": identifiers,
     "modalities": st.sampled_from([("text",), ("text", "audio")]),
@@ -142,9 +166,32 @@ FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
 """Fields of `ChatRequest` that stand for themselves."""
 
 
-def _cache(features: Features) -> st.SearchStrategy[CacheHint | None]:
-    hints = [CacheHint(ttl) for ttl in features.caches]
+def _cache(features: Features, place: str = "") -> st.SearchStrategy[CacheHint | None]:
+    hints = [CacheHint(ttl) for ttl in features.caches if not place or place in features.cached]
     return st.none() | st.sampled_from(hints) if hints else st.none()
+
+
+@st.composite
+def cited(
+    draw: st.DrawFn, kinds: tuple[str, ...], cache: st.SearchStrategy[CacheHint | None] = _NOTHING
+) -> Text:
+    """A text with at most two citations of these kinds, whose stretches lie within it."""
+    text = draw(words())
+    found: list[Citation] = []
+    for kind in draw(st.lists(st.sampled_from(kinds), max_size=2)) if kinds else ():
+        source: dict[str, Any] = {"title": draw(words(10))}
+        if kind == "place":
+            unit = draw(st.sampled_from(["char", "page", "block"]))
+            source |= {"document": draw(st.integers(0, 3)), "location": (unit, draw(st.integers(0, 5)), 6)}
+        else:
+            source["url"] = draw(addresses)
+        if kind == "stretch":
+            start = draw(st.integers(0, len(text)))
+            source |= {"start": start, "end": draw(st.integers(start, len(text)))}
+        else:
+            source["cited"] = draw(words(10))
+        found.append(Citation(**source))
+    return Text(text=text, citations=tuple(found), cache=draw(cache))
 
 
 def texts(features: Features) -> st.SearchStrategy[Text]:
@@ -171,15 +218,18 @@ def media(features: Features) -> list[st.SearchStrategy[Part]]:
     if features.files:
         documents.append(st.builds(Source, file=identifiers))
     if images:
-        detail = st.sampled_from([None, "low", "high", "auto"]) if features.details else st.none()
+        detail = st.sampled_from([None, *features.details])
         kinds.append(st.builds(Image, source=st.one_of(images), detail=detail, cache=cache))
     if documents:
         name = st.none() | identifiers.map("{}.pdf".format) if features.document_names else st.none()
-        kinds.append(st.builds(Document, source=st.one_of(documents), name=name, cache=cache))
+        notes = (
+            {"context": st.none() | words(10), "citations": st.booleans()} if features.document_notes else {}
+        )
+        kinds.append(st.builds(Document, source=st.one_of(documents), name=name, cache=cache, **notes))
     for types, kind in ((features.audio, Audio), (features.video, Video)):
         if types:
             source = st.builds(Source, media_type=st.sampled_from(types), data=base64_data)
-            kinds.append(st.builds(kind, source=source, cache=cache))
+            kinds.append(st.builds(kind, source=source, cache=_cache(features, "audio")))
     return kinds
 
 
@@ -207,12 +257,13 @@ def _turn(draw: st.DrawFn, features: Features, names: tuple[str, ...], first: in
     parts: list[Part] = []
     if features.thinking:
         parts += draw(st.lists(thoughts(features), max_size=2))
-    parts += draw(st.lists(texts(features), min_size=0 if names else 1, max_size=2))
+    text = cited(features.cited_turns, _cache(features, "assistant"))
+    parts += draw(st.lists(text, min_size=0 if names else 1, max_size=2))
     if features.refusals and draw(st.booleans()):
         parts.append(Refusal(text=draw(words())))
     made = draw(calls(features, names, first)) if names and (not parts or draw(st.booleans())) else []
     if not (made or any(isinstance(part, Text | Refusal) for part in parts)):
-        parts.append(draw(texts(features)))
+        parts.append(draw(text))
     turn = [Message(role="assistant", parts=(*parts, *made))]
     if made:
         turn.append(Message(role="tool", parts=tuple(draw(_result(features, call)) for call in made)))
@@ -230,7 +281,7 @@ def _result(draw: st.DrawFn, features: Features, call: ToolCall) -> ToolResult:
         name=call.name if features.result_names else None,
         content=tuple(content),
         is_error=features.result_errors and draw(st.booleans()),
-        cache=draw(_cache(features)),
+        cache=draw(_cache(features, "results")),
     )
 
 
@@ -262,6 +313,8 @@ def requests(draw: st.DrawFn, features: Features) -> ChatRequest:
         for name, strategy in FIELDS.items()
         if name in features.fields and draw(st.booleans())
     }
+    if features.tiers and draw(st.booleans()):
+        fields["service_tier"] = draw(st.sampled_from(features.tiers))
     return ChatRequest(
         dialect=features.dialect,
         model="a-model",
@@ -283,7 +336,7 @@ def _tools(draw: st.DrawFn, features: Features) -> tuple[Tool, ...]:
         description=st.none() | words(),
         parameters=schemas,
         strict=strict,
-        cache=_cache(features),
+        cache=_cache(features, "tools"),
     )
     custom = st.builds(Tool, name=identifiers, description=st.none() | words(), custom=st.just(value=True))
     kinds = function | custom if features.custom_tools else function

@@ -11,16 +11,20 @@ from hypothesis import strategies as st
 
 from gateway.types import Usage
 from gateway.wire.canonical import (
+    Audio,
+    AudioDelta,
     ChatAnswer,
     Choice,
-    Citation,
     CitationDelta,
     End,
     Event,
+    Image,
     LogprobsDelta,
+    MediaDelta,
     Part,
     Refusal,
     RefusalDelta,
+    Source,
     Start,
     Stop,
     StopReason,
@@ -36,7 +40,7 @@ from gateway.wire.canonical import (
     UsageReport,
 )
 
-from .canonical_strategies import Features, addresses, calls, thoughts, words
+from .canonical_strategies import Features, base64_data, calls, cited, identifiers, thoughts, words
 
 NAMES = ("get_weather", "search")
 TextOrBytes = TypeVar("TextOrBytes", str, bytes)
@@ -64,11 +68,7 @@ def _choices(draw: st.DrawFn, features: Features, index: int) -> Choice:
         parts += draw(st.lists(thoughts(features), max_size=1))
     kind = draw(st.sampled_from(["text", "calls", "both", *(["refusal"] if features.refusals else [])]))
     if kind in {"text", "both"}:
-        cited = st.builds(
-            Citation, url=addresses, title=words(10), start=st.integers(0, 5), end=st.integers(6, 9)
-        )
-        citations = draw(st.lists(cited, max_size=2)) if features.citations else []
-        parts.append(Text(text=draw(words()), citations=tuple(citations)))
+        parts.append(draw(cited(features.citations)))
     if kind == "refusal":
         parts.append(Refusal(text=draw(words())))
     made: list[ToolCall] = []
@@ -77,11 +77,40 @@ def _choices(draw: st.DrawFn, features: Features, index: int) -> Choice:
     if not made and kind == "calls":
         parts.append(Text(text=draw(words())))
     logprobs = None
-    if features.logprobs and kind == "text" and draw(st.booleans()):
-        token = st.builds(TokenLogprob, token=words(5), logprob=st.integers(-80, 0).map(lambda n: n / 8))
-        logprobs = tuple(draw(st.lists(token, min_size=1, max_size=3)))
+    weighed = {"text"} | ({"refusal"} if features.refusal_logprobs else set[str]())
+    if features.logprobs and kind in weighed and draw(st.booleans()):
+        logprobs = tuple(draw(st.lists(_tokens(features, top=features.top_logprobs), min_size=1, max_size=3)))
     stop = "tool_calls" if made else draw(st.sampled_from(features.stops))
-    return Choice(index=index, parts=(*parts, *made), stop=cast("StopReason", stop), logprobs=logprobs)
+    return Choice(
+        index=index,
+        parts=(*parts, *draw(_media(features)), *made),
+        stop=cast("StopReason", stop),
+        stop_sequence=draw(words(8)) if stop == "stop_sequence" and features.sequences else None,
+        logprobs=logprobs,
+        safety=draw(st.sampled_from([None, *features.safety])),
+    )
+
+
+def _tokens(features: Features, *, top: bool) -> st.SearchStrategy[TokenLogprob]:
+    alone: dict[str, st.SearchStrategy[Any]] = {
+        "token": words(5),
+        "logprob": st.integers(-80, 0).map(lambda n: n / 8),
+    }
+    if features.token_bytes:
+        alone["bytes"] = st.lists(st.integers(0, 255), min_size=1, max_size=4).map(tuple)
+    others = st.lists(_tokens(features, top=False), max_size=2).map(tuple) if top else st.just(())
+    return st.builds(TokenLogprob, **alone, top=others)
+
+
+def _media(features: Features) -> st.SearchStrategy[list[Part]]:
+    kinds: list[st.SearchStrategy[Part]] = []
+    if features.pictures:
+        source = st.builds(Source, media_type=st.just("image/png"), data=base64_data)
+        kinds.append(st.builds(Image, source=source))
+    if features.sound:
+        source = st.builds(Source, data=base64_data)
+        kinds.append(st.builds(Audio, source=source, id=identifiers, transcript=words()))
+    return st.lists(st.one_of(kinds), max_size=1) if kinds else st.just([])
 
 
 @st.composite
@@ -95,6 +124,7 @@ def answers(draw: st.DrawFn, features: Features) -> ChatAnswer:
             draw(_choices(features, index)) for index in range(draw(st.integers(1, features.choices)))
         ),
         usage=draw(usages(features)),
+        service_tier=draw(st.sampled_from([None, *features.served])),
     )
 
 
@@ -103,13 +133,16 @@ def streams(draw: st.DrawFn, features: Features) -> list[Event]:
     """Whole streams: an answer in deltas, its choices by turns."""
     answer = draw(answers(features))
     queues = [draw(_deltas(choice)) for choice in answer.choices]
-    events: list[Event] = [Start(answer.id, answer.model, answer.created)]
+    at_once = draw(st.booleans())
+    tier = answer.service_tier
+    begun = Start(answer.id, answer.model, answer.created, service_tier=tier if at_once else None)
+    events: list[Event] = [begun]
     while queues:
         queue = draw(st.sampled_from(queues)) if len(queues) > 1 else queues[0]
         events.append(queue.pop(0))
         queues = [queue for queue in queues if queue]
     assert answer.usage is not None
-    return [*events, UsageReport(answer.usage), End()]
+    return [*events, UsageReport(answer.usage, None if at_once else tier), End()]
 
 
 @st.composite
@@ -133,10 +166,14 @@ def _deltas(draw: st.DrawFn, choice: Choice) -> list[Event]:
                 events.append(ToolCallStart(number, part.id, part.name, index))
                 events += [ToolCallDelta(number, text, index) for text in draw(pieces(part.arguments))]
                 number += 1
+            case Image(source=Source(media_type=str(kind), data=str(data))):
+                events.append(MediaDelta(kind, data, index))
+            case Audio():
+                events.append(AudioDelta(part.id, part.source.data, part.transcript, choice=index))
             case _:
                 raise AssertionError(part)
     assert choice.stop is not None
-    return [*events, Stop(choice.stop, index)]
+    return [*events, Stop(choice.stop, index, choice.stop_sequence, choice.safety)]
 
 
 @st.composite
@@ -163,10 +200,10 @@ def gathered(events: Sequence[Event]) -> ChatAnswer:
     assert isinstance(first, Start), first
     assert isinstance(events[-1], End), events[-1]
     choices: dict[int, _Gathering] = {}
-    usage = first.usage
+    usage, tier = first.usage, first.service_tier
     for event in events[1:-1]:
         if isinstance(event, UsageReport):
-            usage = event.usage
+            usage, tier = event.usage, event.service_tier or tier
         else:
             assert not isinstance(event, Start | End), f"{event} in the middle"
             choices.setdefault(getattr(event, "choice", 0), _Gathering()).add(event)
@@ -175,6 +212,7 @@ def gathered(events: Sequence[Event]) -> ChatAnswer:
         model=first.model,
         created=first.created,
         usage=usage,
+        service_tier=tier,
         choices=tuple(choices[index].choice(index) for index in sorted(choices)),
     )
 
@@ -189,7 +227,7 @@ class _Gathering:
         self.stop: Stop | None = None
         self.logprobs: tuple[TokenLogprob, ...] = ()
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event) -> None:  # noqa: PLR0912 - one case an event
         assert self.stop is None, f"{event} after the choice has stopped"
         last = self.parts[-1] if self.parts else None
         match event:
@@ -230,8 +268,17 @@ class _Gathering:
                 call = cast("ToolCall", self.parts[place])
                 self.parts[place] = msgspec.structs.replace(call, arguments=call.arguments + event.arguments)
             case CitationDelta():
-                assert isinstance(last, Text), "a citation without a text"
-                self.parts[-1] = msgspec.structs.replace(last, citations=(*last.citations, event.citation))
+                places = [place for place, part in enumerate(self.parts) if isinstance(part, Text)]
+                assert places, "a citation without a text"
+                text = cast("Text", self.parts[places[-1]])
+                citations = (*text.citations, event.citation)
+                self.parts[places[-1]] = msgspec.structs.replace(text, citations=citations)
+            case MediaDelta():
+                source = Source(media_type=event.media_type, data=event.data)
+                self.parts.append(Image(source=source, signature=event.signature))
+            case AudioDelta():
+                source = Source(data=event.data)
+                self.parts.append(Audio(source=source, id=event.id, transcript=event.transcript))
             case LogprobsDelta():
                 self.logprobs += event.tokens
             case Stop():

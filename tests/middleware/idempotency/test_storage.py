@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import time
 from pathlib import Path
@@ -27,7 +28,7 @@ from gateway_idempotency.desk import Desk
 from gateway_idempotency.recording import Recording
 
 from .conftest import Serve
-from .served import Served
+from .served import CHAT, HI, Served
 
 
 async def left_behind(served: Served, worker: str, **values: Any) -> Asked:
@@ -71,6 +72,68 @@ async def test_what_a_dead_worker_has_billed_is_not_made_again(serve: Serve) -> 
         await forget_stored(served.database, asked.tenant, keys=[asked.key or ""])
         assert (await served.kept(), await served.billed()) == ([], [])
         assert (await served.chat()).status_code == 200
+
+
+async def test_a_batch_that_a_dead_worker_has_begun_is_not_begun_again(serve: Serve) -> None:
+    line = {"custom_id": "a", "method": "POST", "url": CHAT, "body": {"model": "fake/good", "messages": HI}}
+    async with serve() as served:
+        file = await served.sdk.files.create(file=("in.jsonl", json.dumps(line).encode()), purpose="batch")
+        asked: dict[str, Any] = {
+            "input_file_id": file.id,
+            "endpoint": CHAT,
+            "completion_window": "24h",
+            "extra_headers": {"Idempotency-Key": "b-1"},
+        }
+        batch = await served.sdk.batches.create(**asked)
+        assert (await served.sdk.batches.create(**asked)).id == batch.id
+        async with served.database.begin() as connection:  # killed before the answer was kept
+            await connection.execute(update(kept_answers).values(status=None, answer=None, worker="dead"))
+            await connection.execute(update(answered_calls).values(worker="dead"))
+        for _ in range(2):
+            with pytest.raises(openai.APIStatusError, match=batch.id) as lost:
+                await served.sdk.batches.create(**asked)
+            assert (lost.value.status_code, lost.value.code) == (410, "idempotency_answer_lost")
+        assert [each.id for each in (await served.sdk.batches.list()).data] == [batch.id]
+        await served.settled(1)
+
+
+async def test_what_is_billed_before_its_answer_could_be_kept_is_noted(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down = True
+
+    async def keep(*args: Any, **named: Any) -> None:
+        if down:
+            raise Unavailable("The database is away.")
+        await keep_answer(*args, **named)
+
+    monkeypatch.setattr(gateway_idempotency.desk, "keep_answer", keep)
+    monkeypatch.setattr(gateway_idempotency.desk, "_TRY_AGAIN", 0.05)
+    async with serve(held=True) as served:
+        asked: dict[str, Any] = {
+            "model": "fake/good",
+            "input": "Hello?",
+            "background": True,
+            "extra_headers": {"Idempotency-Key": "r-1"},
+        }
+        create: Any = served.sdk.responses.create
+        response = await create(**asked)
+        assert response.status == "queued"
+        served.provider.go.set()
+        await served.settled(1)
+        (bill,) = await served.billed()
+        down = False
+        async with asyncio.timeout(10):
+            while (await served.kept())[0].status is None:
+                await asyncio.sleep(0.02)
+        assert (await create(**asked)).id == response.id
+        async with served.database.begin() as connection:  # killed in between
+            await connection.execute(update(kept_answers).values(status=None, answer=None, worker="dead"))
+            await connection.execute(update(answered_calls).values(worker="dead"))
+        with pytest.raises(openai.APIStatusError, match=bill.call) as lost:
+            await create(**asked)
+        assert lost.value.status_code == 410
+        assert len(served.provider.attempts) == 1
 
 
 async def test_an_answer_that_breaks_off_after_it_was_billed_is_lost(serve: Serve) -> None:

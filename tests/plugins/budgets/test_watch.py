@@ -11,9 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, select
 
 from gateway.store import Database
+from gateway.store.forgetting import ERASED, forget_in_notices
 from gateway.store.migrate import check
 from gateway.store.notices import list_notices
-from gateway.types import NANO
+from gateway.types import NANO, Principal
 from gateway_budgets.plugin import MIGRATIONS
 from gateway_budgets.rows import change_budget
 from gateway_budgets.tables import alerts, metadata
@@ -25,6 +26,19 @@ async def noted(till: Till) -> list[tuple[str, int]]:
     async with till.database.connect() as connection:
         query = select(alerts.c.budget, alerts.c.threshold).order_by(alerts.c.budget, alerts.c.threshold)
         return [(row.budget, row.threshold) for row in await connection.execute(query)]
+
+
+async def test_an_alert_of_a_persons_budget_names_them_until_they_are_erased(till: Till) -> None:
+    user = await till.member("acme")
+    await till.set(1, scope="user", subject=user)
+    (call,), _ = await till.open(principal=Principal(tenant="acme", authenticator="test", user=user))
+    await till.settle(call)
+    await till.plugin.watch.look()
+    told = await list_notices(till.database, "acme", after=None, limit=9)
+    assert {(each.user, each.data["subject"]) for each in told} == {(user, user)}
+    await forget_in_notices(till.database, [user])
+    told = await list_notices(till.database, "acme", after=None, limit=9)
+    assert {(each.user, each.data["subject"]) for each in told} == {(None, ERASED)}
 
 
 async def test_each_threshold_is_told_once(till: Till, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,6 +16,7 @@ from gateway.protocols import Incoming
 from gateway.sdk.signing import Signer
 from gateway.store.components import Component as Row
 from gateway.store.components import NewComponent, create_component
+from gateway.store.journal import Journal
 from gateway.testing.fakes import plugin_context
 from gateway.types import Principal, RawHeaders
 from gateway_component import Component
@@ -92,12 +93,16 @@ async def context(tmp_path: Path):
 
 @asynccontextmanager
 async def running(context: Context, **config: Any) -> AsyncGenerator[Component]:
+    journal = Journal(context.database)
+    await journal.start()
+    context.write = journal.submit
     plugin = Component("component", ComponentConfig(**config), context)
     await plugin.startup()
     try:
         yield plugin
     finally:
         await plugin.shutdown()
+        await journal.stop(5)
 
 
 @pytest.fixture

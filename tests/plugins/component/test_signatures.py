@@ -44,7 +44,7 @@ RFC_DIGEST = (
 def test_the_vector_of_the_rfc():
     given = read_inputs(RFC["signature-input"])["sig-b26"]
     values = {**RFC, **derived_parts("POST", "example.com", b"/foo?param=Value&Pet=dog")}
-    base = signature_base(given.covered, values, given.text)
+    base = signature_base(given.in_order, values, given.text)
     signature = read_bytes(RFC["signature"], "signature")["sig-b26"]
     Ed25519PublicKey.from_public_bytes(RFC_KEY).verify(signature, base)
     assert given.params == {"created": 1618884473, "keyid": "test-key-ed25519"}
@@ -242,6 +242,13 @@ def usual(service: Service, **changes: object) -> str:
         **changes,
     }
     return "".join(f";{name}={value}" for name, value in params.items() if value is not None)
+
+
+async def test_a_nonce_is_taken_once_whatever_else_is_signed_with_it(service: Service):
+    now = int(time.time())
+    assert await service.ask(signed_with(service, usual(service, created=now)))
+    with pytest.raises(AuthenticationFailed, match="used before"):
+        await service.ask(signed_with(service, usual(service, created=now, expires=now + 60)))
 
 
 async def test_signing_by_hand_works(service: Service):

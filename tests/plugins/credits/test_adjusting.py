@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import InvalidRequest
 from gateway.ledger import Ledger
@@ -16,6 +17,7 @@ from gateway.store.audit import Actor
 from gateway.store.calls import get_call
 from gateway.store.notices import list_notices
 from gateway.store.price_adjustments import Adjustment, Correction, adjust, adjustments_of
+from gateway.store.tables import model_calls
 from gateway.testing.fakes import make_call
 from gateway.types import Call, Outcome, Principal
 from gateway_credits.account import Account
@@ -42,8 +44,8 @@ class Ten:
 class Dies(Adjuster):
     """Is killed after it has booked."""
 
-    async def on_adjust(self, connection: object, adjustments: Sequence[Adjustment]) -> None:
-        await super().on_adjust(connection, adjustments)  # pyright: ignore[reportArgumentType] - it is one
+    async def on_adjust(self, connection: AsyncConnection, adjustments: Sequence[Adjustment]) -> None:
+        await super().on_adjust(connection, adjustments)
         raise KeyboardInterrupt
 
 
@@ -139,6 +141,78 @@ async def test_no_more_is_refunded_than_the_call_costs_now(till: Till) -> None:
         if each.kind == "refund"
     ]
     assert (refund.user, refund.data["call"], refund.data["amount_nano"]) == ("ann", call, 3)
+
+
+@pytest.mark.parametrize(
+    ("refund", "priced", "paid"),
+    [
+        (None, [4], [0]),
+        (None, [4, 15, 10], [0, 5, 0]),
+        (3, [5, 2, 10, 0], [2, 0, 7, 0]),
+        (8, [12, 8, 7], [4, 0, 0]),
+    ],
+)
+async def test_what_was_refunded_is_not_given_back_again(
+    till: Till, refund: int | None, priced: list[int], paid: list[int]
+) -> None:
+    call = await till.call(10)
+    assert await till.book.refund("acme", call, refund, actor=TESTS) == (refund or 10)
+    for cost, left in zip(priced, paid, strict=True):
+        assert await till.adjust((call, cost - 10)) == 1
+        assert await till.balance() == 100 - left
+        assert await till.problems() == []
+    assert await till.book.refund("acme", call, actor=TESTS) == 0
+
+
+async def test_refunded_and_priced_again_at_once_gives_nothing_twice(till: Till) -> None:
+    calls = [await till.call(10) for _ in range(6)]
+    refunds = (till.book.refund("acme", call, actor=TESTS) for call in calls)
+    cheaper = (till.adjust((call, -6)) for call in calls)
+    await asyncio.gather(*refunds, *cheaper)
+    assert await till.balance() == 100
+    assert await till.problems() == []
+
+
+async def test_what_was_charged_by_a_repricing_alone_can_be_refunded(till: Till) -> None:
+    call = await till.call(0)
+    await till.adjust((call, 7))
+    assert await till.book.refund("acme", call, actor=TESTS) == 7
+    assert await till.balance() == 100
+    assert await till.problems() == []
+
+
+async def test_calls_that_are_paid_in_another_way_are_left_alone(till: Till) -> None:
+    theirs, ours = await till.call(10), await till.call(10)
+    async with till.database.begin() as connection:
+        for call, name in ((theirs, "component"), (ours, "apikey")):
+            which = update(model_calls).where(model_calls.c.id == call)
+            await connection.execute(which.values(authenticator=name))
+    assert await till.adjust((theirs, 5), (ours, 5), by=Adjuster("user", {"component"})) == 2
+    assert await till.balance() == 75
+    found = [problem async for problem in verify(till.database, free={"component"})]
+    assert found == [f"call {theirs} was charged 0, but 0.00000001 captured"]
+
+
+class Forgets(Adjuster):
+    """Books adjustments as they are, whatever was refunded."""
+
+    async def on_adjust(self, connection: AsyncConnection, adjustments: Sequence[Adjustment]) -> None:
+        renamed = update(transactions).where(transactions.c.kind == "refund")
+        await connection.execute(renamed.values(kind="hidden"))
+        await super().on_adjust(connection, adjustments)
+        back = update(transactions).where(transactions.c.kind == "hidden")
+        await connection.execute(back.values(kind="refund"))
+
+
+async def test_verify_finds_what_was_given_back_twice(till: Till) -> None:
+    call = await till.call(10)
+    await till.book.refund("acme", call, actor=TESTS)
+    await till.adjust((call, -6), by=Forgets("user"))
+    assert await till.balance() == 106
+    nano = "0.00000000"
+    assert await till.problems() == [
+        f"call {call} costs {nano}4 and 0.00000001 were refunded, but -{nano}6 are paid"
+    ]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

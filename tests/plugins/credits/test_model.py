@@ -17,7 +17,9 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
+    multiple,
     rule,
     run_state_machine_as_test,
 )
@@ -120,6 +122,10 @@ class Machine(RuleBasedStateMachine):
         self.prices = Prices()
         self.costs: dict[str, int] = {}
         """What each settled call costs by now."""
+        self.refunds: dict[str, int] = {}
+        """What was given back of it."""
+        self.charges: dict[str, int] = {}
+        """What it was charged when it was settled."""
         self.holding = self.new_holding()
         self.ledger = Ledger(self.database, billing=[self.holding])
         self.run(self.ledger.start())
@@ -138,6 +144,13 @@ class Machine(RuleBasedStateMachine):
         self.run(self.database.close())
         self.loop.close()
         self.folder.cleanup()
+
+    @initialize(amounts=st.tuples(st.integers(0, 300), st.integers(0, 300)))
+    def begin(self, amounts: tuple[int, int]) -> None:
+        """Most accounts can pay for some calls: of refusals alone, nothing would follow."""
+        for account, amount in zip(self.accounts, amounts, strict=True):
+            if amount:
+                self.grant(account, amount, 1, None)
 
     @rule(account=ACCOUNTS, amount=AMOUNTS, priority=st.integers(0, 2), lasts=st.none() | st.integers(1, 5))
     def grant(self, account: Account, amount: int, priority: int, lasts: int | None) -> None:
@@ -169,7 +182,7 @@ class Machine(RuleBasedStateMachine):
         except QuotaExceeded:
             assert simple.available < amount
             self.holding.finished(call, Outcome())
-            return None
+            return multiple()  # pyright: ignore[reportUnknownVariableType] - it has no results
         assert simple.available >= amount or amount == 0
         simple.held += amount
         return account, call, amount
@@ -181,55 +194,59 @@ class Machine(RuleBasedStateMachine):
         twice=st.booleans(),
     )
     def settle(self, opened: Any, charge: int | None, twice: bool) -> Any:
-        if opened is None:
-            return None
         account, call, held = opened
         for _ in range(1 + twice):
             self.ledger.settle(call, Outcome(status="success", ended_at=self.now, charge=charge))
         self.run(self.flush())
         self.accounts[account].held -= held
         self.accounts[account].spend(charge or 0)
-        self.costs[call.id] = charge or 0
-        return account, call, charge
+        self.costs[call.id] = self.charges[call.id] = charge or 0
+        return account, call
+
+    @rule(target=charged, account=ACCOUNTS, charge=st.integers(1, 80))
+    def call(self, account: Account, charge: int) -> Any:
+        """A whole call, for which nothing needs to be held."""
+        return self.settle(self.open_call(account, 0), charge, False)
 
     @rule(opened=consumes(open_calls))
     def abandon(self, opened: Any) -> None:
         """The worker dies with the call; another one, which knows of no hold, settles it."""
-        if opened is None:
-            return
         account, call, held = opened
         self.holding._held.clear()
         self.ledger.settle(call, Outcome(status="failed", ended_at=self.now, error_code="abandoned"))
         self.run(self.flush())
         self.accounts[account].held -= held
 
-    @rule(call=consumes(charged))
-    def refund(self, call: Any) -> None:
-        if call is None or not call[2]:
+    @rule(call=charged, part=st.none() | st.integers(1, 80))
+    def refund(self, call: Any, part: int | None) -> None:
+        account, made = call
+        charge, before = self.costs[made.id], self.refunds.get(made.id)
+        asked = self.book.refund(account.tenant, made.id, part, actor=TESTS)
+        if before is not None:
+            assert self.run(asked) == 0
             return
-        account, made, _ = call
-        charge = self.costs[made.id]
-        if not charge:
+        if not charge or (part or 0) > charge:
             with pytest.raises(InvalidRequest):
-                self.run(self.book.refund(account.tenant, made.id, actor=TESTS))
+                self.run(asked)
             return
-        assert self.run(self.book.refund(account.tenant, made.id, actor=TESTS)) == charge
+        back = part or charge
+        assert self.run(asked) == back
         assert self.run(self.book.refund(account.tenant, made.id, actor=TESTS)) == 0
+        self.refunds[made.id] = back
         self.accounts[account].expire(self.now)
-        self.accounts[account].give([50, float("inf"), (self.now, next(self.number)), charge])
+        self.accounts[account].give([50, float("inf"), (self.now, next(self.number)), back])
 
     @rule(call=charged, cost=st.integers(0, 80))
     def price_again(self, call: Any, cost: int) -> None:
         """The call costs something else now, which is told twice."""
-        if call is None:
-            return
-        account, made, charge = call
+        account, made = call
         row = self.run(get_call(self.database, made.id))
         if row.ended_at < self.run(self.opened_at(account)):
             return  # of before its account was there: it stays out, as its charge does
-        difference = cost - (charge or 0)
+        difference = cost - self.charges[made.id]
         wanted = [Correction(row=row, cost=0, charge=difference, price_version=None, selling=None)]
-        more, self.costs[made.id] = cost - self.costs[made.id], cost
+        paid, self.costs[made.id] = self.paid(made), cost
+        more = self.paid(made) - paid
         for _ in range(2):
             books = [Adjuster("tenant")]
             self.run(adjust(self.database, wanted, reason="again", actor=TESTS, books=books))
@@ -237,6 +254,10 @@ class Machine(RuleBasedStateMachine):
         if more < 0:
             created_at = time.time()  # adjustments know no other clock
             self.accounts[account].give([50, float("inf"), (created_at, next(self.number)), -more])
+
+    def paid(self, call: Call) -> int:
+        """What a call costs beyond its refund; nobody is paid for calling."""
+        return max(0, self.costs[call.id] - self.refunds.get(call.id, 0))
 
     async def opened_at(self, account: Account) -> float:
         query = select(accounts.c.created_at).where(accounts.c.tenant == account.tenant)
@@ -291,8 +312,8 @@ class Machine(RuleBasedStateMachine):
 
 def test_the_books_agree_with_the_model() -> None:
     few = settings(
-        max_examples=8,
-        stateful_step_count=20,
+        max_examples=15,
+        stateful_step_count=30,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow],

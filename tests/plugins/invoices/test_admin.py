@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from gateway import Gateway
@@ -19,8 +21,9 @@ from gateway.types import Principal
 from gateway_invoices import Invoices
 from gateway_invoices.commands import commands
 from gateway_invoices.exporting import Exporter
+from gateway_invoices.tables import runs
 
-from .ledger import add_call, add_tenant, book_of
+from .ledger import add_call, add_tenant, at, book_of
 from .samples import config, seller
 
 
@@ -177,3 +180,59 @@ def test_from_draft_to_proof_on_the_command_line(
 async def _late_call(database: Database) -> None:
     await add_call(database)
     await database.close()
+
+
+async def test_an_operator_sees_how_the_months_went(sqlite_url: str):
+    database = Database(sqlite_url)
+    for tenant in ("acme", "globex"):
+        await add_tenant(database, tenant, entity=None if tenant == "acme" else "sold")
+        await add_call(database, at("2026-01-10"), tenant=tenant)
+    month = {"period_start": at("2026-01-01"), "period_end": at("2026-02-01"), "held_until": 0.0}
+    async with database.begin() as connection:
+        await connection.execute(insert(runs).values(**month, drafted=0))
+    await database.close()
+    invoices = {"entities": {"main": seller()}, "automatic": {}}
+    gateway = Gateway.from_dict(
+        {"gateway": {"database": sqlite_url}, "auth": {"anybody": {}}, "billing": {"invoices": invoices}},
+        plugins=[Anybody, Invoices],
+    )
+    async with gateway.lifespan(), gateway.client as client:
+        path = "/admin/api/invoice-runs"
+        async with asyncio.timeout(60):
+            while True:
+                shown = (await client.get(path, params={"limit": 200}, headers=OPERATOR)).json()["data"]
+                if shown[-1]["state"] == "done":
+                    break
+                await asyncio.sleep(0.05)
+        assert shown[-1] | {"done_at": None} == {
+            "month": "2026-01",
+            "state": "done",
+            "error": None,
+            "drafted": 1,
+            "failed": 1,
+            "without_data": 0,
+            "done_at": None,
+        }
+        months: list[str] = []
+        page: dict[str, Any] = {"next_cursor": ""}
+        while (cursor := page["next_cursor"]) is not None:
+            params = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+            page = (await client.get(path, params=params, headers=OPERATOR)).json()
+            months += [run["month"] for run in page["data"]]
+        assert months == sorted(set(months), reverse=True)
+        assert months[-1] == "2026-01"
+        (acme, globex) = (await client.get(f"{path}/2026-01", headers=OPERATOR)).json()["data"]
+        assert (acme["tenant"], acme["state"], acme["error"]) == ("acme", "draft", None)
+        assert acme["invoice"].startswith("ivc_")
+        assert (globex["tenant"], globex["state"], globex["invoice"]) == ("globex", "failed", None)
+        assert "sold" in globex["error"]
+        events = (await client.get("/admin/api/events", headers=by("default", "billing.read"))).json()["data"]
+        assert [(event["kind"], event["data"]["state"]) for event in events[-1:]] == [
+            ("invoice_run", "failed")
+        ]
+        for unknown in ("1999-01", "october"):
+            assert (await client.get(f"{path}/{unknown}", headers=OPERATOR)).status_code == 404
+        mine = by("acme", "billing.read")
+        assert (await client.get("/admin/api/events", headers=mine)).json()["data"] == []
+        for hidden in (path, f"{path}/2026-01"):
+            assert (await client.get(hidden, headers=mine)).status_code == 403

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from gateway.store import Database
 from gateway.store.identity_tables import audit_log
-from gateway.store.tables import usage_buckets
+from gateway.store.notices import list_notices
+from gateway.store.tables import model_calls, usage_buckets
+from gateway_invoices.book import Book
 from gateway_invoices.monthly import Monthly
 from gateway_invoices.reading import list_invoices
-from gateway_invoices.runs import list_runs
+from gateway_invoices.runs import list_outcomes, list_runs
 from gateway_invoices.tables import runs
 
 from .ledger import ACTOR, END, NOON, START, add_call, add_tenant, at, book_of
@@ -23,7 +26,14 @@ SOON = END + 2 * 3600.0
 
 
 def monthly(database: Database, worker: str = "w1", issue_after_days: int | None = None) -> Monthly:
-    return Monthly(book_of(database, config(main=seller())), issue_after_days, worker)
+    book = book_of(database, config(main=seller()))
+    return Monthly(book, issue_after_days, worker, operator_tenant="default")
+
+
+async def told(database: Database) -> list[dict[str, Any]]:
+    """What sinks hear of the months."""
+    found = await list_notices(database, "default", after=None, limit=20)
+    return [dict(each.data) for each in found if each.kind == "invoice_run"]
 
 
 async def drafts(database: Database) -> list[tuple[str, str, str]]:
@@ -106,3 +116,89 @@ async def test_tenants_without_customer_data_are_named(database: Database) -> No
     await worker.work(NOON)
     await worker.work(SOON)
     assert [run.without_data for run in await list_runs(database)] == [[], ["stranger"]]
+    (lacking,) = await list_outcomes(database, "2026-10", limit=9)
+    assert (lacking.tenant, lacking.state, lacking.invoice) == ("stranger", "without_data", None)
+    assert [(run["state"], run["without_data"]) for run in await told(database)] == [("failed", ["stranger"])]
+
+
+async def test_what_became_of_each_tenant_is_kept_and_told_of(either: Database) -> None:
+    await add_tenant(either, "acme")
+    await add_tenant(either, "broken", entity="sold")
+    await add_tenant(either, "idle")
+    for name in ("acme", "broken"):
+        await add_call(either, tenant=name)
+    workers = [monthly(either, f"w{number}") for number in range(3)]
+    await asyncio.gather(*(worker.work(NOON) for worker in workers))
+    assert [run.state for run in await list_runs(either)] == ["waiting"]
+    for _ in range(2):
+        await asyncio.gather(*(worker.work(SOON) for worker in workers))
+    waiting, done = await list_runs(either)
+    assert (waiting.month, waiting.state) == ("2026-11", "waiting")
+    assert (done.month, done.state, done.drafted, done.failed) == ("2026-10", "done", 1, ["broken"])
+    drafted, broken = await list_outcomes(either, "2026-10", limit=9)
+    (draft,) = await list_invoices(either, None, limit=9)
+    assert (drafted.tenant, drafted.state, drafted.error, drafted.invoice) == (
+        "acme",
+        "draft",
+        None,
+        draft.id,
+    )
+    assert (broken.tenant, broken.state, broken.invoice) == ("broken", "failed", None)
+    assert broken.error is not None
+    assert "sold" in broken.error
+    assert await list_outcomes(either, "2026-10", after="acme", limit=9) == [broken]
+    failed = [{"tenant": "broken", "error": broken.error}]
+    assert await told(either) == [
+        {"month": "2026-10", "state": "failed", "drafted": 1, "failed": failed, "without_data": []}
+    ]
+
+
+async def test_a_draft_that_cannot_be_issued_is_told_of_once(database: Database) -> None:
+    await add_tenant(database)
+    await add_call(database)
+    worker = monthly(database, issue_after_days=3)
+    await worker.work(NOON)
+    await worker.work(SOON)
+    running = await add_call(database, status="processing", charge=None)
+    for hour in range(3):
+        await worker.work(END + 3 * DAY + hour * 3600.0)
+    (outcome,) = await list_outcomes(database, "2026-10", limit=9)
+    assert outcome.state == "draft"
+    assert outcome.error is not None
+    assert "still running" in outcome.error
+    assert [run["state"] for run in await told(database)] == ["not_issued", "drafted"]
+    async with database.begin() as connection:
+        ended = update(model_calls).where(model_calls.c.id == running)
+        await connection.execute(ended.values(status="failed", charge=0))
+    await worker.work(END + 3 * DAY + 4 * 3600.0)
+    (outcome,) = await list_outcomes(database, "2026-10", limit=9)
+    assert (outcome.state, outcome.error) == ("issued", None)
+
+
+async def test_a_run_that_breaks_off_says_why_and_is_tried_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_tenant(database)
+    await add_call(database)
+    worker = monthly(database)
+    await worker.work(NOON)
+    with monkeypatch.context() as broken:
+
+        async def draft_once(*args: object, **named: object) -> None:
+            raise RuntimeError("no font")
+
+        broken.setattr(Book, "draft_once", draft_once)
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                await worker.work(SOON)
+        (run,) = await list_runs(database)
+        assert (run.state, run.error) == ("failed", "RuntimeError: no font")
+    await worker.work(SOON)
+    assert [(run.state, run.error) for run in await list_runs(database)] == [
+        ("waiting", None),
+        ("done", None),
+    ]
+    assert sorted((run["state"], run.get("error")) for run in await told(database)) == [
+        ("drafted", None),
+        ("failed", "RuntimeError: no font"),
+    ]

@@ -39,7 +39,7 @@ class Both:
         database = self.subscription.context.database
         await subscribe(database, self.subscription.plans, "acme", plan, actor=ACTOR)
         await self.subscription.context.changes.look()
-        await self.subscription.keeper.work()
+        await self.subscription.keeper.go_round()
 
     async def open(self, count: int, authenticator: str = "test") -> tuple[list[Call], list[str | None]]:
         """Open so many calls at once: those that were let in, and the codes of the refusals."""

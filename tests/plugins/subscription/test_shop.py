@@ -116,7 +116,7 @@ async def test_an_ended_subscription_serves_nobody_and_may_begin_anew(shop: Shop
     await shop.look()
     assert len((await shop.open())[0]) == 1
     await later(shop.database, 15 * DAY)
-    await shop.plugin.keeper.work()
+    await shop.plugin.keeper.go_round()
     await shop.look()
     assert (await get_subscription(shop.database, "acme")).status == "cancelled"
     assert len((await shop.open())[1]) == 1
@@ -130,13 +130,13 @@ async def test_an_overdue_payment_ends_it_after_the_days_of_grace(shop: Shop) ->
     plans = shop.plans
     await subscribe(shop.database, plans, "acme", "professional", actor=ACTOR)
     await later(shop.database, 20 * DAY)
-    await shop.plugin.keeper.work()
+    await shop.plugin.keeper.go_round()
     overdue = await set_overdue(shop.database, plans, "acme", overdue=True, actor=ACTOR)
     assert overdue.status == "past_due"
     assert (await set_overdue(shop.database, plans, "acme", overdue=False, actor=ACTOR)).status == "active"
     await set_overdue(shop.database, plans, "acme", overdue=True, actor=ACTOR)
     await later(shop.database, 14 * DAY + 1)
-    await shop.plugin.keeper.work()
+    await shop.plugin.keeper.go_round()
     assert (await get_subscription(shop.database, "acme")).status == "expired"
 
 
@@ -158,7 +158,7 @@ async def test_what_is_included_is_given_as_credit_once(shop: Shop, make_call: C
     async with running(shop.database, make_call, credit=credit) as paid:
         row = await subscribe(shop.database, shop.plans, "acme", "ten", actor=ACTOR)
         for _ in range(2):
-            await paid.plugin.keeper.work()
+            await paid.plugin.keeper.go_round()
         (charge,) = await list_charges(shop.database, "acme")
         assert credit.given == [("acme", 10 * NANO, f"subscription:{charge.id}", float(row.period_end))]
 

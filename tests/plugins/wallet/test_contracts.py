@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,16 @@ from gateway import Gateway
 from gateway.errors import ConfigError
 from gateway_wallet.contracts import calldata
 from gateway_wallet.ethereum import digest_of
+from gateway_wallet.undeployed import Undeployed, program
 
 from .browser import CONFIG, ORIGIN, Browser, refusal
-from .ethereum_node import ACCEPTED, Node, node, owned_by
+from .ethereum_node import ACCEPTED, REFUSED, Contract, Node, node, owned_by
 from .ethereum_wallet import EthereumWallet
 
 SAFE = "0xa5b3A53800cD49669F34DE80f2C569c6D4Ca3009"
 OWNER = EthereumWallet(31)
+FACTORY = b"\x11" * 20
+MAKING = b"make it"
 ARGENT = (
     f"localhost:4361 wants you to sign in with your Ethereum account:\n{SAFE}\n\nSIWE Notepad Example\n\n"
     "URI: http://localhost:4361\nVersion: 1\nChain ID: 1\nNonce: FbYd6TNB4m0IUHDG7\nIssued At: 2022-04-19T18:55:04.444Z"
@@ -51,6 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Node, Ca
 def chain(served: tuple[Node, Callable[[], Browser]]) -> Node:
     chain, _ = served
     chain.contracts = {SAFE: owned_by(OWNER.address)}
+    chain.factories = {}
     chain.calls.clear()
     chain.instead = None
     return chain
@@ -112,12 +117,81 @@ def test_what_the_contract_does_not_accept_is_refused(browser: Browser, chain: N
     assert "accepts the signature" in refusal(proved(browser, by_contract), 401), "there is no contract"
 
 
+def answering(result: str) -> Contract:
+    """A contract that says the same to everything."""
+    return lambda _digest, _signature: result
+
+
+def before_deployment(signature: str, *, factory: bytes = FACTORY, making: bytes = MAKING) -> str:
+    """Wrap a signature as EIP-6492 has it: address, bytes and bytes by Solidity's rules, and the mark."""
+    signed = bytes.fromhex(signature[2:])
+    parts = [len(part).to_bytes(32) + part + bytes(-len(part) % 32) for part in (making, signed)]
+    head = factory.rjust(32, b"\0") + (96).to_bytes(32) + (96 + len(parts[0])).to_bytes(32)
+    return "0x" + (head + b"".join(parts)).hex() + "6492" * 16
+
+
+def test_a_contract_signs_in_before_it_is_on_its_chain(browser: Browser, chain: Node) -> None:
+    chain.contracts.clear()
+    chain.factories = {FACTORY: {MAKING: (SAFE, owned_by(OWNER.address))}}
+    assert proved(browser, lambda message: before_deployment(by_contract(message))).json() == {
+        "status": "succeed"
+    }
+    assert browser.subjects() == [f"did:pkh:eip155:1:{SAFE}"]
+    assert chain.calls == []
+
+
+def test_one_that_is_there_by_now_is_asked_itself(browser: Browser, chain: Node) -> None:
+    chain.factories = {}
+    assert proved(browser, lambda message: before_deployment(by_contract(message))).status_code == 200
+    ((asked, _),) = chain.calls
+    assert asked == SAFE
+
+
+def test_nobody_signs_in_for_a_contract_that_would_not_accept_it(browser: Browser, chain: Node) -> None:
+    stranger, other = EthereumWallet(32), "0x" + "42" * 20
+    chain.contracts.clear()
+    chain.factories = {
+        FACTORY: {MAKING: (SAFE, owned_by(OWNER.address)), b"other": (other, answering(ACCEPTED))}
+    }
+
+    def refused(sign: Callable[[str], str]) -> None:
+        assert "accepts the signature" in refusal(proved(browser, sign), 401)
+
+    refused(lambda message: before_deployment(by_contract(message, stranger)))
+    refused(
+        lambda message: before_deployment(OWNER.sign(message))
+    )  # the contract reverts, with the very words of a yes
+    refused(lambda message: before_deployment(by_contract(message), making=b"other"))
+    refused(lambda message: before_deployment(by_contract(message), making=b"unknown"))
+    refused(lambda message: before_deployment(by_contract(message), factory=bytes(20)))
+    for result in ("0x", "0x1626ba7e", ACCEPTED + "0" * 64, REFUSED):
+        chain.factories = {FACTORY: {MAKING: (SAFE, answering(result))}}
+        refused(lambda message: before_deployment(by_contract(message)))
+
+
+def test_the_program_is_the_one_that_a_real_machine_has_run() -> None:
+    """Its hash, as it was run by an Ethereum virtual machine, where it made a contract and had its yes."""
+    question = calldata(b"\x22" * 32, b"abc")
+    making = bytes.fromhex(
+        "6029600c60003960296000f37f1626ba7e0000000000000000000000000000000000000000000000000000000060005260206000f3"
+    )
+    written = program(Undeployed(b"\x11" * 20, making, b"abc"), b"\x55" * 20, question)
+    assert (
+        hashlib.sha256(written).hexdigest()
+        == "532ae27602fb028411c1ab4edf903ced1d55e7a0d24226cea0ba7562dee81c51"
+    )
+
+
 @pytest.mark.parametrize(
     ("signature", "words"),
     [
         ("0x07" + "ab" * 65, "no node of chain 10"),
         ("0x" + "ab" * 64 + "1b", "no node of chain 10"),
         ("0x" + "ab" * 40 + "6492" * 16, "EIP-6492"),
+        ("0x" + "ab" * 96 + "6492" * 16, "EIP-6492"),
+        ("0x" + f"{9:064x}{96:064x}{99:064x}" + "6492" * 16, "cut short"),
+        ("0x" + f"{9:064x}{96:064x}{96:064x}{33:064x}" + "6492" * 16, "cut short"),
+        ("0x" + f"{9:064x}{96:064x}{96:064x}{0:064x}" + "6492" * 16, "no node of chain 10"),
         ("0x123", "hex digits"),
         ("signed", "hex digits"),
     ],

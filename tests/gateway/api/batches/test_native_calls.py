@@ -96,11 +96,11 @@ async def test_it_is_settled_also_when_nobody_asks(
         await begun(AsyncOpenAI(base_url="http://gateway/v1", api_key="t", http_client=http))
         watcher = gateway._batches._watcher
         assert watcher
-        await watcher.look()
+        await watcher.go_round()
         assert {call["status"] for call in await calls_in(database)} == {"processing"}
         del provider.has["GET /v1/batches/batch_abc123"]
-        await watcher.look()
-        await watcher.look()
+        await watcher.go_round()
+        await watcher.go_round()
         calls = await calls_in(database)
         assert [(call["status"], call["error"]["code"]) for call in calls] == [
             ("failed", "batch_expired")
@@ -135,7 +135,7 @@ async def test_another_process_settles_what_one_has_begun(
         provider.ends("completed", b"".join(answered(f"line-{n}") for n in range(3)))
         watcher = second._batches._watcher
         assert watcher
-        await watcher.look()
+        await watcher.go_round()
         assert [call["status"] for call in await calls_in(database)] == ["success"] * 3
 
 

@@ -8,16 +8,24 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI
+from sqlalchemy import func, select
 
 from gateway import Gateway
 from gateway.store import Database
+from gateway.store.audit import Actor
+from gateway.store.tenants import create_tenant
 from gateway.types import NANO
 from gateway_credits.book import Book
 from gateway_credits.verify import verify
+from gateway_subscription.config import SubscriptionConfig
+from gateway_subscription.plans import Plans
+from gateway_subscription.rows import subscribe
+from gateway_subscription.tables import usage
 
 from .abroad import INPUT, Provider, answered, begun, calls_in, content, refused, tables
 
 TENANT = "acme"
+ACTOR = Actor(kind="command", id="test")
 LINE = 100 * 10_000 // 2
 """The answer of a line, at half the price of gpt-4o, in 10⁻⁹ credit; what the prompt may cost comes on top."""
 
@@ -90,3 +98,38 @@ async def test_a_long_file_of_which_a_late_line_cannot_be_paid_leaves_nothing_he
     async with gateway.lifespan():
         assert (await book_of(gateway).balance(book.account(TENANT))).held == 0
     assert {call["status"] for call in await calls_in(database)} == {"failed"}
+
+
+@pytest.mark.parametrize("first", ["subscription", "credits"])
+async def test_lines_are_paid_by_what_their_caller_pays_with(
+    build: Callable[..., Gateway], provider: Provider, database: Database, first: str
+) -> None:
+    """Callers of this authenticator need a subscription and pay no credit; another process finds the results."""
+    config = shop(provider)
+    billing: dict[str, Any] = {
+        "credits": {"except_authenticators": ["by_tenant"]},
+        "subscription": {
+            "authenticators": ["by_tenant"],
+            "plans": {"small": {"name": "Small", "price": 1, "included": 1, "overage": "charge"}},
+        },
+    }
+    config["billing"] = {first: billing.pop(first), **billing}
+    async with build(**config).lifespan():
+        plans = Plans(SubscriptionConfig.model_validate(config["billing"]["subscription"]).plans)
+        await create_tenant(database, TENANT, actor=ACTOR)
+        await subscribe(database, plans, TENANT, "small", actor=ACTOR)
+    price = (1000 * 2_500 + 100 * 10_000) // 2
+    gateway = build(**config)
+    async with gateway.lifespan(), gateway.client as http:
+        await book_of(gateway).grant(TENANT, NANO, kind="paid", reference="order-1")
+        await begun(sdk_of(http))
+        assert (await book_of(gateway).balance(book_of(gateway).account(TENANT))).held == 0
+    gateway = build(**config)
+    async with gateway.lifespan(), gateway.client as http:
+        provider.ends("completed", answered("line-0") + answered("line-1"), refused("line-2"))
+        assert (await sdk_of(http).batches.retrieve("batch_abc123")).status == "completed"
+        book = book_of(gateway)
+        assert (await book.balance(book.account(TENANT))).balance == NANO
+        assert [problem async for problem in verify(database, free=book.free)] == []
+    async with database.connect() as connection:
+        assert await connection.scalar(select(func.sum(usage.c.spent))) == 2 * price

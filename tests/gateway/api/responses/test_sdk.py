@@ -171,7 +171,7 @@ async def test_what_is_deleted_or_never_stored_is_not_found(serve: Serve) -> Non
             with pytest.raises(openai.NotFoundError):
                 await sdk.responses.retrieve(gone)
         for previous in (kept.id, after.id, loose.id):
-            with pytest.raises(openai.NotFoundError) as refused:
+            with pytest.raises(openai.BadRequestError) as refused:  # as OpenAI says it
                 await sdk.responses.create(model="mock/echo", input="x", previous_response_id=previous)
             assert refused.value.code == "previous_response_not_found"
             assert refused.value.param == "previous_response_id"

@@ -28,32 +28,11 @@ from gateway.wire.canonical import (
 from gateway.wire.codec import Losses
 from gateway.wire.dialect import StreamFailed
 
-from ..canonical_strategies import Features, requests
+from ..canonical_strategies import requests
 from ..canonical_streams import answers, gathered, packets, streams
+from ..spoken import ANTHROPIC_MESSAGES as SAYS
 
 CODEC = AnthropicMessagesCodec()
-SAYS = Features(
-    dialect="anthropic.messages",
-    data_images=True,
-    url_images=True,
-    documents=("application/pdf",),
-    document_names=True,
-    text_documents=True,
-    files=True,
-    caches=(None, "5m", "1h"),
-    thinking=True,
-    encrypted=True,
-    result_errors=True,
-    result_images=True,
-    strict=True,
-    schemas=True,
-    fields=frozenset(
-        {"max_tokens", "temperature", "top_p", "top_k", "stop", "user", "service_tier", "parallel_tool_calls"}
-        | {"reasoning_effort", "reasoning_budget"}
-    ),
-    stops=("stop", "length", "context", "refusal", "pause", "stop_sequence"),
-    usage=frozenset({"cached_read_tokens", "cached_write_tokens", "reasoning_tokens"}),
-)
 SLOWLY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -12,7 +12,8 @@ from gateway.types import Dialect
 from gateway.wire import CODECS
 from gateway.wire.codec import EVERYTHING, ChatCodec, Losses
 
-RESPONSES, ANTHROPIC, GEMINI = "openai.responses", "anthropic.messages", "gemini.generate"
+CHAT, RESPONSES = "openai.chat", "openai.responses"
+ANTHROPIC, GEMINI = "anthropic.messages", "gemini.generate"
 PLACE = {"type": "approximate", "city": "Kyoto", "country": "JP"}
 KINDS = (
     "web_search",
@@ -46,6 +47,8 @@ def asking(client: Dialect, tool: dict[str, Any]) -> dict[str, Any]:
     match client:
         case "openai.responses":
             return {"input": "What is new?", "tools": [tool]}
+        case "openai.chat":
+            return {"messages": [said], "web_search_options": tool}
         case "gemini.generate":
             return {"contents": [{"role": "user", "parts": [{"text": "What is new?"}]}], "tools": [tool]}
         case _:
@@ -103,6 +106,17 @@ def asking(client: Dialect, tool: dict[str, Any]) -> dict[str, Any]:
             {"type": "code_interpreter", "container": {"type": "auto"}},
         ),
         (ANTHROPIC, {"type": "web_search_20250305", "name": "web_search"}, GEMINI, {"googleSearch": {}}),
+        (CHAT, {}, ANTHROPIC, {"type": "web_search_20250305", "name": "web_search"}),
+        (CHAT, {"search_context_size": "medium"}, GEMINI, {"googleSearch": {}}),
+        (
+            CHAT,
+            {
+                "search_context_size": "high",
+                "user_location": {"type": "approximate", "approximate": {"city": "Kyoto", "country": "JP"}},
+            },
+            RESPONSES,
+            {"type": "web_search", "search_context_size": "high", "user_location": PLACE},
+        ),
         (GEMINI, {"googleSearch": {}}, ANTHROPIC, {"type": "web_search_20250305", "name": "web_search"}),
         (
             GEMINI,
@@ -125,6 +139,19 @@ def test_a_provider_without_such_a_tool_is_not_asked(kind: str, provider: Dialec
         put(RESPONSES, provider, asking(RESPONSES, {"type": kind}))
     assert refused.value.code == "unsupported_parameter"
     assert "tools" not in put(RESPONSES, provider, asking(RESPONSES, {"type": kind}), drop=EVERYTHING)
+
+
+@pytest.mark.parametrize("provider", ["cohere.chat", "ollama.chat", "bedrock.converse"])
+def test_the_search_of_a_chat_completion_is_refused_by_its_name(provider: Dialect):
+    with pytest.raises(InvalidRequest, match="'web_search_options' cannot be expressed"):
+        put(CHAT, provider, asking(CHAT, {}))
+    assert "tools" not in put(CHAT, provider, asking(CHAT, {}), drop={"web_search_options"})
+
+
+def test_the_search_of_a_chat_completion_stays_a_field_among_its_own():
+    sent = put(CHAT, CHAT, asking(CHAT, {"search_context_size": "low"}))
+    assert sent["web_search_options"] == {"search_context_size": "low"}
+    assert "tools" not in sent
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"web_search", "code_interpreter"}])
@@ -158,13 +185,15 @@ def test_a_tool_that_only_one_provider_has_is_refused_by_name(kind: str, provide
             RESPONSES,
             "max_uses",
         ),
+        (CHAT, {"user_location": {"approximate": {"city": "Kyoto"}}}, GEMINI, "user_location"),
+        (CHAT, {"search_context_size": "low"}, ANTHROPIC, "search_context_size"),
         (GEMINI, {"googleSearch": {"timeRangeFilter": {}}}, ANTHROPIC, "timeRangeFilter"),
     ],
 )
 def test_a_setting_that_the_provider_lacks_is_refused_by_name_or_dropped(
     client: Dialect, tool: dict[str, Any], provider: Dialect, name: str
 ):
-    with pytest.raises(InvalidRequest, match=rf"'tools\.\w+\.{name}'"):
+    with pytest.raises(InvalidRequest, match=rf"'(tools\.)?\w+\.{name}'"):
         put(client, provider, asking(client, tool))
     assert len(put(client, provider, asking(client, tool), drop=EVERYTHING)["tools"]) == 1
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
@@ -41,48 +41,19 @@ from gateway.wire.dialect import StreamCut, StreamFailed, WireError
 from gateway.wire.gemini_generate import GeminiGenerateCodec, GeminiReader
 
 from ..canonical_strategies import (
-    Features,
     arguments,
     base64_data,
     identifiers,
     requests,
     words,
 )
+from ..canonical_streams import answers, gathered, packets, streams
+from ..spoken import GEMINI_GENERATE as SAYS
 
 DIALECT = "gemini.generate"
 CODEC = GeminiGenerateCodec()
-SAYS = Features(
-    dialect=DIALECT,
-    data_images=True,
-    audio=("audio/wav", "audio/mpeg"),
-    video=("video/mp4",),
-    documents=("application/pdf",),
-    thinking=True,
-    allowed_tools=True,
-    result_names=True,
-    result_errors=True,
-    result_images=True,
-    schemas=True,
-    fields=frozenset(
-        {
-            "max_tokens",
-            "temperature",
-            "top_p",
-            "top_k",
-            "stop",
-            "seed",
-            "n",
-            "presence_penalty",
-            "frequency_penalty",
-            "logprobs",
-            "top_logprobs",
-            "metadata",
-            "store",
-            "reasoning_budget",
-        }
-    ),
-)
 ASKED = ChatRequest(dialect=DIALECT, model="a-model", messages=())
+SLOWLY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def losses(*may_drop: str) -> Losses:
@@ -96,6 +67,7 @@ def again(request: ChatRequest) -> ChatRequest:
     return CODEC.decode_request(body, model="a-model", stream=False)
 
 
+@SLOWLY
 @given(requests(SAYS))
 def test_a_request_survives_but_for_neutral_values(request: ChatRequest) -> None:
     once = again(request)
@@ -119,6 +91,7 @@ def test_a_request_survives_but_for_neutral_values(request: ChatRequest) -> None
     assert once == msgspec.structs.replace(request, **neutral)
 
 
+@SLOWLY
 @given(requests(SAYS))
 def test_its_normal_form_is_stable(request: ChatRequest) -> None:
     once = again(request)
@@ -166,6 +139,24 @@ def _answers(draw: st.DrawFn) -> ChatAnswer:
         stop = "tool_calls" if calls else draw(st.sampled_from(["stop", "length", "content_filter", "pause"]))
         choices.append(Choice(index=index, parts=parts, stop=stop))  # pyright: ignore[reportArgumentType]
     return ChatAnswer(id="r-1", model="gemini", choices=tuple(choices), usage=draw(_usages))
+
+
+def normal(answer: ChatAnswer) -> ChatAnswer:
+    """Leave out what Gemini does not say: when the answer was made."""
+    return msgspec.structs.replace(answer, created=0)
+
+
+@SLOWLY
+@given(answers(SAYS))
+def test_an_answer_with_all_that_gemini_can_say_survives(answer: ChatAnswer) -> None:
+    assert CODEC.decode_answer(CODEC.encode_answer(answer, ASKED)) == normal(answer)
+
+
+@SLOWLY
+@given(streams(SAYS), st.data())
+def test_a_stream_with_all_that_gemini_can_say_survives(events: list[Event], data: st.DataObject) -> None:
+    written = CODEC.encoder(ASKED).encode(events)
+    assert gathered(decode(data.draw(packets(written)))) == normal(gathered(events))
 
 
 @given(_answers())

@@ -19,6 +19,7 @@ from gateway.wire.canonical import (
     Document,
     End,
     Event,
+    Foreign,
     Image,
     Start,
     Stop,
@@ -106,9 +107,11 @@ def test_a_request_is_understood() -> None:
         ("call_b", "sketch", True),
     ]
     assert read.tool_choice == ToolChoice(mode="required", names=("look", "sketch"))
+    assert read.tools[-1] == Foreign(
+        dialect="openai.chat", type="web_search_options", value={"search_context_size": "low"}
+    )
     assert set(read.extra) == {
         "prediction",
-        "web_search_options",
         "safety_identifier",
         "prompt_cache_retention",
     }

@@ -24,40 +24,14 @@ from gateway.wire.canonical import (
 )
 from gateway.wire.codec import Losses
 from gateway.wire.dialect import StreamFailed
+from gateway.wire.file_names import usual_name
 from gateway.wire.openai_chat import OpenAIChatCodec
 
-from ..canonical_strategies import FIELDS, Features, requests
+from ..canonical_strategies import requests
 from ..canonical_streams import answers, gathered, packets, streams
+from ..spoken import OPENAI_CHAT as SAYS
 
 CODEC = OpenAIChatCodec()
-SAYS = Features(
-    dialect="openai.chat",
-    opening=("system", "developer"),
-    names=True,
-    data_images=True,
-    url_images=True,
-    details=True,
-    audio=("audio/wav", "audio/mpeg"),
-    documents=("application/pdf",),
-    document_names=True,
-    files=True,
-    refusals=True,
-    strict=True,
-    custom_tools=True,
-    allowed_tools=True,
-    result_names=True,
-    schemas=True,
-    schema_names=True,
-    fields=(frozenset(FIELDS) - {"top_k"}) | {"reasoning_effort"},
-    choices=3,
-    citations=True,
-    logprobs=True,
-    stops=("stop", "length", "content_filter"),
-    usage=frozenset(
-        {"cached_read_tokens", "cached_write_tokens", "reasoning_tokens", "audio_prompt_tokens"}
-        | {"audio_completion_tokens"}
-    ),
-)
 SLOWLY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -80,8 +54,8 @@ def _normal(part: Part) -> Part:
     if not isinstance(part, Document):
         return part
     if part.source.file is not None:
-        return Document(source=part.source)
-    return part if part.name else msgspec.structs.replace(part, name="document.pdf")
+        return Document(source=part.source, cache=part.cache)
+    return msgspec.structs.replace(part, name=part.name or usual_name(part.source.media_type or ""))
 
 
 def through(request: ChatRequest) -> ChatRequest:

@@ -35,7 +35,7 @@ from gateway.wire.codec import Losses
 from gateway.wire.openai_chat import OpenAIChatCodec
 
 from ..canonical_strategies import Features
-from ..canonical_streams import answers, streams
+from ..canonical_streams import answers, gathered, streams
 
 CODEC = OpenAIChatCodec()
 ASKED = ChatRequest(dialect="openai.chat", model="m", messages=())
@@ -44,7 +44,7 @@ CLAUDE = Features(
     thinking=True,
     encrypted=True,
     refusals=True,
-    citations=True,
+    citations=("stretch",),
     stops=("stop", "length", "content_filter"),
 )
 SLOWLY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
@@ -89,6 +89,14 @@ def test_signed_thoughts_survive_the_sdks_streaming(events: list[Event]) -> None
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == (
         completion.choices[0].message.content or ""
     )
+
+
+@SLOWLY
+@given(streams(CLAUDE))
+def test_another_gateway_reads_each_thought_once(events: list[Event]) -> None:
+    decoder = CODEC.decoder()
+    read = [*decoder.feed(CODEC.encoder(ASKED).encode(events)), *decoder.end()]
+    assert bare(gathered(read).choices[0].parts) == bare(gathered(events).choices[0].parts)
 
 
 def test_signatures_of_gemini_survive() -> None:

@@ -1,0 +1,57 @@
+"""What pricing again adds to calls, counted in the budgets where the calls were."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, select
+
+from gateway.store.tables import model_calls
+from gateway.store.upsert import insert_into
+from gateway.types import Principal
+from gateway_budgets.book import Book
+from gateway_budgets.tables import spending
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.store import Database
+    from gateway.store.price_adjustments import Adjustment
+
+
+class Adjuster:
+    """`gateway.billing.Adjusts`: counts what calls cost more now, and takes off what they cost less.
+
+    That is in the budgets that hold for such a call today and were there when it ended, in the period in which it came in.
+    """
+
+    def __init__(self, database: Database, currencies: Mapping[str, Decimal]) -> None:
+        self._database = database
+        self._currencies = currencies
+
+    async def on_adjust(self, connection: AsyncConnection, adjustments: Sequence[Adjustment]) -> None:
+        """Change the counters. What memberships and budgets of keys were then is not known, so none falls below zero."""
+        more: Counter[str] = Counter()
+        for each in adjustments:
+            more[each.call] += each.charge
+        columns = ("id", "tenant", "user", "key", "model", "received_at", "ended_at")
+        query = select(*(model_calls.c[name] for name in columns)).where(model_calls.c.id.in_(more))
+        calls = (await connection.execute(query)).all()
+        book = Book(self._database, self._currencies)
+        await book.read_for(connection, calls)
+        added: Counter[tuple[str, int]] = Counter()
+        for call in calls:
+            principal = Principal(tenant=call.tenant, authenticator="", user=call.user, key=call.key)
+            for entry in book.of(principal, call.model):
+                if entry.since <= call.ended_at:
+                    added[entry.id, entry.period(call.received_at).start] += more[call.id]
+        for (budget, start), amount in sorted(added.items()):  # in the order of all who count
+            sum_ = spending.c.spent + amount
+            row = {"budget": budget, "start": start, "spent": max(0, amount), "reserved": 0}
+            counted = insert_into(connection, spending).values(**row)
+            keys = [spending.c.budget, spending.c.start]
+            kept = {"spent": case((sum_ > 0, sum_), else_=0)}
+            await connection.execute(counted.on_conflict_do_update(index_elements=keys, set_=kept))
