@@ -54,6 +54,8 @@ class ResponsesEncoder:
         self._items: dict[int, dict[str, Any]] = {}
         self._words: Words | None = None
         self._words_place = 0
+        self._said: Words | None = None
+        """The last message, be it over or not: some providers tell at the end what it rests upon."""
         self._thoughts: Thoughts | None = None
         self._thoughts_place = 0
         self._calls: dict[int, tuple[int, Calling]] = {}
@@ -111,14 +113,14 @@ class ResponsesEncoder:
         if self._words is None:
             self._end_thoughts(None)
             self._words_place, own = self._next("msg")
-            self._words = Words(self._log, self._words_place, own)
+            self._words = self._said = Words(self._log, self._words_place, own)
             self._words.weigh(self._logprobs)
             self._logprobs = []
         self._words.say(kind, text)
 
     def _cited(self, event: CitationDelta) -> None:
-        if self._words is not None:
-            self._words.cite(event.citation)
+        if self._said is not None:
+            self._said.cite(event.citation)
 
     def _likely(self, event: LogprobsDelta) -> None:
         if self._words is None:

@@ -56,6 +56,7 @@ class Words:
         self._place = place
         self._content: list[dict[str, Any]] = []
         self._kind: str | None = None
+        self._is_open = False
         self._pieces: list[str] = []
         self._notes: list[dict[str, Any]] = []
         self._head = b""
@@ -65,7 +66,7 @@ class Words:
 
     def say(self, kind: str, text: str) -> None:
         """Write more words of a kind."""
-        if kind != self._kind:
+        if kind != self._kind or not self._is_open:
             self._end_part()
             self._begin_part(kind)
         self._pieces.append(text)
@@ -83,11 +84,12 @@ class Words:
         self._logprobs = [*self._logprobs, *fresh]
 
     def cite(self, citation: Any) -> None:
-        """Write an annotation to the text."""
+        """Write an annotation to the last text, even after its end: the whole item then holds it all the same."""
         if self._kind != "output_text":
             return
         note = write_citation(citation, sum(map(len, self._pieces)))
-        where = {**self._where, "content_index": len(self._content), "annotation_index": len(self._notes)}
+        part = len(self._content) - (not self._is_open)
+        where = {**self._where, "content_index": part, "annotation_index": len(self._notes)}
         self._notes.append(note)
         self._log.event("response.output_text.annotation.added", {**where, "annotation": note})
 
@@ -99,7 +101,7 @@ class Words:
         return item
 
     def _begin_part(self, kind: str) -> None:
-        self._kind = kind
+        self._kind, self._is_open = kind, True
         self._pieces, self._notes = [], []
         where = {**self._where, "content_index": len(self._content)}
         self._log.event("response.content_part.added", {**where, "part": self._part(kind)})
@@ -108,7 +110,7 @@ class Words:
 
     def _end_part(self) -> None:
         kind = self._kind
-        if kind is None:
+        if kind is None or not self._is_open:
             return
         part = self._part(kind)
         where = {**self._where, "content_index": len(self._content)}
@@ -120,7 +122,7 @@ class Words:
         self._log.event(_DELTAS[kind][1], {**where, **said})
         self._log.event("response.content_part.done", {**where, "part": part})
         self._content.append(part)
-        self._kind = None
+        self._is_open = False
         self._logprobs, self._untold = [], []
 
     def _part(self, kind: str) -> dict[str, Any]:

@@ -121,3 +121,46 @@ def test_other_items_that_are_only_named_are_refused() -> None:
     )
     with pytest.raises(InvalidRequest, match="item_reference"):
         turn.prepare("m")
+
+
+def _gemini(parts: list[dict[str, object]], **more: object) -> bytes:
+    candidate = {"content": {"parts": parts, "role": "model"}, **more}
+    return b"data: " + json.dumps({"candidates": [candidate], "responseId": "r"}).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        {"functionCall": {"name": "count", "args": {}}},
+        {"inlineData": {"mimeType": "image/png", "data": "iVBO"}},
+        {"executableCode": {"language": "PYTHON", "code": "print(4)"}},
+        {"text": "Let me see.", "thought": True},
+    ],
+    ids=["call", "picture", "code", "thought"],
+)
+def test_what_a_text_rests_upon_is_told_though_other_items_follow_it(following: dict[str, object]) -> None:
+    grounding = {
+        "groundingChunks": [{"web": {"uri": "https://a.example/", "title": "A"}}],
+        "groundingSupports": [
+            {"segment": {"startIndex": 0, "endIndex": 6}, "groundingChunkIndices": [0]},
+            {"segment": {"startIndex": 6, "endIndex": 11}, "groundingChunkIndices": [0]},
+        ],
+    }
+    turn = exchange(
+        make_call({"model": "m", "input": "Hi", "stream": True}, dialect="openai.responses"),
+        "gemini.generate",
+        provider="up",
+    )
+    turn.prepare("m")
+    reader = turn.reader()
+    shown = reader.feed(_gemini([{"text": "Zwölf"}, {"text": " bells"}, following]))
+    shown += reader.feed(_gemini([], finishReason="STOP", groundingMetadata=grounding)) + reader.end()
+    events = [json.loads(event.partition(b"data: ")[2]) for event in shown.split(b"\n\n")[:-1]]
+    added = [event for event in events if event["type"] == "response.output_text.annotation.added"]
+    (message,) = [item for item in events[-1]["response"]["output"] if item["type"] == "message"]
+    (part,) = message["content"]
+    assert part["text"] == "Zwölf bells"
+    assert [(note["start_index"], note["end_index"]) for note in part["annotations"]] == [(0, 5), (5, 10)]
+    assert [event["annotation"] for event in added] == part["annotations"]
+    assert [(event["content_index"], event["annotation_index"]) for event in added] == [(0, 0), (0, 1)]
+    assert {event["item_id"] for event in added} == {message["id"]}
