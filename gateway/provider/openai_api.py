@@ -43,6 +43,7 @@ REALTIME: Final[Mapping[Capability, Dialect]] = {"realtime": "openai.realtime"}
 """What is added for a service that has the Realtime API."""
 
 ALIKE: Final[Mapping[Dialect, Dialect]] = {
+    "openai.chat": "openrouter.chat",
     "openai.image_edits": "openai.images",
     "openai.image_variations": "openai.images",
     "openai.translations": "openai.transcriptions",

@@ -31,7 +31,7 @@ from gateway.wire.gemini_speech import GeminiSpeech
 from gateway.wire.gemini_videos import GeminiVideos
 from gateway.wire.ollama_chat import OllamaChatCodec
 from gateway.wire.ollama_embed import OllamaEmbedCodec
-from gateway.wire.openai_chat import OpenAIChat, OpenAIChatCodec
+from gateway.wire.openai_chat import OpenAIChat, OpenAIChatCodec, OpenRouterChatCodec
 from gateway.wire.openai_completions import OpenAICompletions, OpenAICompletionsCodec
 from gateway.wire.openai_embeddings import OpenAIEmbeddings, OpenAIEmbeddingsCodec
 from gateway.wire.openai_images import (
@@ -113,6 +113,7 @@ _FORMS: tuple[tuple[Codec[Any, Any], ...], ...] = (
         OllamaChatCodec(),
         OpenAIChatCodec(),
         OpenAICompletionsCodec(),
+        OpenRouterChatCodec(),
         ResponsesCodec(),
     ),
     (

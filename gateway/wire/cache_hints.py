@@ -1,11 +1,12 @@
-"""What is worth caching of a prompt, and for how long, in the words of OpenAI's two dialects and of Anthropic.
+"""What is worth caching of a prompt, and for how long, in the words of OpenAI's two dialects, of Anthropic, and of services with both.
 
 https://developers.openai.com/api/docs/guides/prompt-caching and https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -32,10 +33,36 @@ def read_breakpoint(found: Breakpoint | None) -> CacheHint | None:
     return None if found is None else CacheHint(found.ttl)
 
 
+class Control(Struct):
+    """`cache_control`, which is Anthropic's; services like OpenRouter take it in chat completions, too."""
+
+    ttl: str | None = None
+
+
+Mark: TypeAlias = Callable[[dict[str, Any], CacheHint], dict[str, Any]]
+"""Puts a hint to a part of a message."""
+
+
+def read_hint(found: Breakpoint | None, control: Control | None) -> CacheHint | None:
+    """Read what a part of a chat completion's message says, in whichever words."""
+    return CacheHint(control.ttl) if found is None and control is not None else read_breakpoint(found)
+
+
 def marked(fields: dict[str, Any], hint: CacheHint) -> dict[str, Any]:
     """Return a part with a breakpoint."""
     ttl = {"ttl": hint.ttl} if hint.ttl else {}
     return {**fields, "prompt_cache_breakpoint": {"mode": "explicit", **ttl}}
+
+
+def controlled(fields: dict[str, Any], hint: CacheHint) -> dict[str, Any]:
+    """Return a part with `cache_control`."""
+    return {**fields, "cache_control": control(hint)}
+
+
+def control(hint: CacheHint) -> dict[str, Any]:
+    """Write a hint as Anthropic does."""
+    ttl = anthropic_ttl(hint)
+    return {"type": "ephemeral", "ttl": ttl} if ttl else {"type": "ephemeral"}
 
 
 def anthropic_ttl(hint: CacheHint) -> str | None:

@@ -12,7 +12,7 @@ from gateway.provider import Credential, Failures, OwnPaths, Scrubber
 from gateway.provider.openai_api import FORMS, PATHS
 from gateway.types import RawHeaders
 from gateway_openai.config import OpenAIConfig, resolve
-from gateway_openai.presets import RERANK
+from gateway_openai.presets import BESIDES
 from gateway_openai.provider import OpenAIProvider
 
 
@@ -50,7 +50,7 @@ class OpenAI(Plugin[OpenAIConfig]):
         prepare, headers = self.context.client.prepare, self._headers(key)
         credential = Credential(key)
         untyped = [header for header in headers if header[0] != b"content-type"]
-        for dialect, path in {**PATHS, **RERANK}.items():
+        for dialect, path in {**PATHS, **BESIDES}.items():
             own = untyped if dialect in FORMS else headers
             credential.prepared[dialect] = prepare("POST", base_url + path, own)
         credential.prepared["models"] = prepare("GET", f"{base_url}/models", headers)

@@ -21,9 +21,14 @@ from gateway.provider.openai_api import (
 )
 from gateway.types import Capability, Dialect
 
-RERANK: Final[Mapping[Dialect, str]] = {"cohere.rerank": "/rerank", "voyage.rerank": "/rerank"}
-"""Where requests for rerank go, which OpenAI itself has not."""
+BESIDES: Final[Mapping[Dialect, str]] = {
+    "cohere.rerank": "/rerank",
+    "voyage.rerank": "/rerank",
+    "openrouter.chat": "/chat/completions",
+}
+"""Where requests go in dialects that OpenAI itself has not."""
 
+_HINTED: Final[Mapping[Capability, Dialect]] = {"chat": "openrouter.chat"}
 SOUND: Final[Mapping[Capability, Dialect]] = {**SPEECH, **TRANSCRIPTIONS}
 PICTURES_AND_SOUND: Final[Mapping[Capability, Dialect]] = {**IMAGES, **SOUND}
 ALL_MEDIA: Final[Mapping[Capability, Dialect]] = {**PICTURES_AND_SOUND, **VIDEOS}
@@ -47,6 +52,8 @@ class Preset(Struct, frozen=True):
     newest_words: bool = False
     """Whether it wants `max_completion_tokens` and the role `developer`; others get `max_tokens` and `system` instead, where
     a request is translated."""
+    takes_cache_control: bool = False
+    """Whether its chats take Anthropic's `cache_control` in the parts of messages."""
     realtime: bool = False
     """Whether it has the Realtime API."""
     moderates: bool = False
@@ -60,6 +67,7 @@ class Preset(Struct, frozen=True):
         """Return what the service can do, and in which wire format."""
         return {
             **DIALECTS,
+            **(_HINTED if self.takes_cache_control else {}),
             **(RESPONSES if self.has_responses else {}),
             **(COMPLETIONS if self.has_completions else {}),
             **(MODERATIONS if self.moderates else {}),
@@ -113,9 +121,12 @@ PRESETS: Final[Mapping[str, Preset]] = {
         has_responses=True,
         rerank="cohere.rerank",
         has_completions=True,
+        takes_cache_control=True,
     ),
     "perplexity": Preset("https://api.perplexity.ai", "perplexity", lists_models=False),
-    "qwen": Preset("https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "qwen"),
+    "qwen": Preset(
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "qwen", takes_cache_control=True
+    ),
     "sambanova": Preset("https://api.sambanova.ai/v1", "sambanova"),
     "siliconflow": Preset(
         "https://api.siliconflow.com/v1",
@@ -131,7 +142,9 @@ PRESETS: Final[Mapping[str, Preset]] = {
         has_completions=True,
         media=PICTURES_AND_SOUND,
     ),
-    "vercel": Preset("https://ai-gateway.vercel.sh/v1", "vercel", newest_words=True),
+    "vercel": Preset(
+        "https://ai-gateway.vercel.sh/v1", "vercel", newest_words=True, takes_cache_control=True
+    ),
     "voyage": Preset("https://api.voyageai.com/v1", "voyage", lists_models=False, rerank="voyage.rerank"),
     "xai": Preset("https://api.x.ai/v1", "xai", has_responses=True, realtime=True, media=IMAGES),
     "zhipu": Preset("https://open.bigmodel.cn/api/paas/v4", "zhipu", lists_models=False, media=IMAGES),

@@ -27,7 +27,7 @@ from gateway.upstream import Prepared
 from gateway.wire import PLAIN, WIRES, Given
 from gateway_openai.presets import Preset
 
-_CHAT: Final[Dialect] = "openai.chat"
+_CHATS: Final[frozenset[Dialect]] = frozenset({"openai.chat", "openrouter.chat"})
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_messages = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _DEVELOPER: Final = msgspec.Raw(b'"developer"')
@@ -49,7 +49,7 @@ class OpenAIProvider(Service):
     preset: Preset
 
     def speaks(self, dialect: Dialect, model: str) -> bool:
-        """What has pictures, recordings or films takes every kind of request about them."""
+        """What has pictures, recordings or films takes every kind of request about them; and what has chats, plain ones."""
         del model
         return dialect in ALIKE and ALIKE[dialect] in self.dialects.values()
 
@@ -81,9 +81,9 @@ class OpenAIProvider(Service):
         body = attempt.body
         if attempt.call.stream and not (self.preset.takes_stream_options or attempt.target.dialect in FORMS):
             body = _without_stream_options(body)
-        if attempt.target.dialect == _CHAT and attempt.call.dialect != _CHAT and not self.preset.newest_words:
-            body = _in_common_words(body)
         dialect = attempt.target.dialect
+        if dialect in _CHATS and attempt.call.dialect != "openai.chat" and not self.preset.newest_words:
+            body = _in_common_words(body)
         if dialect == "openai.video_remix":
             return self._remix(body, credential)
         headers = [(b"content-type", content_type_of(attempt))] if dialect in FORMS else []

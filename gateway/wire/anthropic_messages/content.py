@@ -18,10 +18,9 @@ from gateway.errors import InvalidRequest
 from gateway.wire.anthropic_messages.citations import raw_citation
 from gateway.wire.anthropic_messages.seals import DIALECT
 from gateway.wire.built_in import lost_name
-from gateway.wire.cache_hints import anthropic_ttl
+from gateway.wire.cache_hints import control
 from gateway.wire.canonical import (
     Audio,
-    CacheHint,
     Document,
     Foreign,
     Image,
@@ -54,17 +53,11 @@ def tool_id(given: str) -> str:
     return _NOT_IN_IDS.sub("_", given)
 
 
-def cache_control(cache: CacheHint) -> Block:
-    """Write a cache hint."""
-    ttl = anthropic_ttl(cache)
-    return {"type": "ephemeral", "ttl": ttl} if ttl else {"type": "ephemeral"}
-
-
 def _block(part: Part, losses: Losses) -> Block | None:
     block = _WRITERS[type(part)](part, losses)
     cache = getattr(part, "cache", None)
     if block is not None and cache is not None:
-        block["cache_control"] = cache_control(cache)
+        block["cache_control"] = control(cache)
     return block
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.wire.anthropic_messages import models
-from gateway.wire.anthropic_messages.content import blocks, cache_control
+from gateway.wire.anthropic_messages.content import blocks
 from gateway.wire.anthropic_messages.seals import DIALECT
 from gateway.wire.anthropic_messages.thinking import calls_unthought, effort_field, thinking_field
 from gateway.wire.built_in import written
+from gateway.wire.cache_hints import control
 from gateway.wire.canonical import ChatRequest, Foreign, Tool
 from gateway.wire.closed_schema import closed
 from gateway.wire.codec import Losses
@@ -179,7 +180,7 @@ def _tool(tool: Tool) -> dict[str, Any]:
     if tool.strict:
         fields["strict"] = True
     if tool.cache:
-        fields["cache_control"] = cache_control(tool.cache)
+        fields["cache_control"] = control(tool.cache)
     return fields
 
 

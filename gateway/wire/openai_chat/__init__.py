@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.wire.openai_chat.codec import OpenAIChatCodec
+from gateway.wire.openai_chat.codec import OpenAIChatCodec, OpenRouterChatCodec
 from gateway.wire.openai_chat.wire import ChatReader, OpenAIChat
 
-__all__ = ["ChatReader", "OpenAIChat", "OpenAIChatCodec"]
+__all__ = ["ChatReader", "OpenAIChat", "OpenAIChatCodec", "OpenRouterChatCodec"]

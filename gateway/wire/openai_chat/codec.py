@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.types import Dialect, Usage
+from gateway.wire.cache_hints import controlled
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.codec import EventDecoder, EventEncoder, Losses
 from gateway.wire.estimate import usage_of
 from gateway.wire.openai_chat.answer import decode_answer
-from gateway.wire.openai_chat.compose import encode_request
+from gateway.wire.openai_chat.compose import encode_request, own_mark
 from gateway.wire.openai_chat.decoder import ChatDecoder
 from gateway.wire.openai_chat.encoder import ChatEncoder
 from gateway.wire.openai_chat.reply import encode_answer
@@ -48,7 +49,7 @@ class OpenAIChatCodec:
 
     def encode_request(self, request: ChatRequest, model: str, losses: Losses) -> bytes:
         """Write a request for a provider."""
-        return encode_request(request, model, losses)
+        return encode_request(request, model, losses, own_mark(request))
 
     def decode_answer(self, body: bytes) -> ChatAnswer:
         """Read a provider's answer."""
@@ -69,3 +70,13 @@ class OpenAIChatCodec:
     def encoder(self, request: ChatRequest) -> EventEncoder:
         """Make a writer for one stream."""
         return ChatEncoder(request)
+
+
+class OpenRouterChatCodec(OpenAIChatCodec):
+    """The same for services that take Anthropic's hints for caching. https://openrouter.ai/docs/features/prompt-caching."""
+
+    dialect: Dialect = "openrouter.chat"
+
+    def encode_request(self, request: ChatRequest, model: str, losses: Losses) -> bytes:
+        """Write a request for a provider; hints as `cache_control`."""
+        return encode_request(request, model, losses, controlled)

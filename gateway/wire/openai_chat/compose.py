@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.wire.built_in import SEARCH_OPTIONS
-from gateway.wire.cache_hints import OPENAI, OPTIONS
+from gateway.wire.cache_hints import OPENAI, OPTIONS, Mark, controlled, marked
 from gateway.wire.canonical import ChatRequest, Foreign, ResponseFormat, Tool, ToolChoice
 from gateway.wire.codec import Losses
 from gateway.wire.effort import effort_of
@@ -18,8 +18,16 @@ from gateway.wire.openai_chat.compose_messages import MessagesWriter
 from gateway.wire.openai_chat.words import DIALECT
 
 
-def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
-    """Write a request with OpenAI's own, newest words: `max_completion_tokens`, and the role `developer`."""
+def own_mark(request: ChatRequest) -> Mark | None:
+    """Return how hints for caching go to OpenAI itself: only its own clients mean its breakpoints."""
+    return marked if request.dialect in OPENAI else None
+
+
+def encode_request(request: ChatRequest, model: str, losses: Losses, mark: Mark | None) -> bytes:
+    """Write a request with OpenAI's own, newest words: `max_completion_tokens`, and the role `developer`.
+
+    `mark` writes hints for caching; None where the service takes none.
+    """
     searches = _search_options(request)
     tools = [
         written
@@ -28,7 +36,7 @@ def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
     ]
     fields: dict[str, Any] = {
         "model": model,
-        "messages": MessagesWriter(losses, caches=request.dialect in OPENAI).write(request.messages),
+        "messages": MessagesWriter(losses, mark=mark).write(request.messages),
         "stream": True if request.stream else None,
         "stream_options": {"include_usage": True} if request.stream else None,
         "tools": tools or None,
@@ -56,7 +64,7 @@ def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
         "modalities": list(request.modalities) or None,
         "audio": _audio(request),
         SEARCH_OPTIONS: None if searches is None else searches.value,
-        **_extra(request, losses),
+        **_extra(request, losses, mark),
     }
     if request.top_k is not None:
         losses.cannot("top_k")
@@ -69,12 +77,14 @@ def _search_options(request: ChatRequest) -> Foreign | None:
     return next((tool for tool in own if tool.type == SEARCH_OPTIONS), None)
 
 
-def _extra(request: ChatRequest, losses: Losses) -> dict[str, Any]:
+def _extra(request: ChatRequest, losses: Losses, mark: Mark | None) -> dict[str, Any]:
     if request.dialect == DIALECT:
         return dict(request.extra)
     kept: dict[str, Any] = {}
     for name, value in request.extra.items():
-        if name in OPTIONS and request.dialect in OPENAI:
+        if (name in OPTIONS and request.dialect in OPENAI) or (
+            name == "cache_control" and mark is controlled
+        ):
             kept[name] = value
         elif value is not None:
             losses.cannot(name)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.wire.built_in import lost_name
-from gateway.wire.cache_hints import marked
+from gateway.wire.cache_hints import Mark
 from gateway.wire.canonical import (
     Audio,
     Document,
@@ -30,11 +32,11 @@ from gateway.wire.openai_chat.words import DIALECT
 
 
 class MessagesWriter:
-    """Writes messages; what cannot be said is told to `losses`. `caches` tells whether hints for caching are OpenAI's own."""
+    """Writes messages; what cannot be said is told to `losses`. `mark` writes hints for caching where the service takes them."""
 
-    def __init__(self, losses: Losses, *, caches: bool) -> None:
+    def __init__(self, losses: Losses, *, mark: Mark | None) -> None:
         self._losses = losses
-        self._caches = caches
+        self._mark = mark
 
     def write(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """Write them all."""
@@ -54,7 +56,7 @@ class MessagesWriter:
 
     def _content(self, parts: Sequence[Part]) -> str | list[dict[str, Any]]:
         """Write a single text as a string, which every service takes, and all else as parts."""
-        if len(parts) == 1 and isinstance(parts[0], Text) and not (self._caches and parts[0].cache):
+        if len(parts) == 1 and isinstance(parts[0], Text) and not (self._mark and parts[0].cache):
             self._hint(parts[0])
             return parts[0].text
         return [fields for part in parts if (fields := self._part(part)) is not None]
@@ -62,12 +64,12 @@ class MessagesWriter:
     def _part(self, part: Part) -> dict[str, Any] | None:
         fields = self._plain(part)
         if (
-            self._caches
+            self._mark is not None
             and fields is not None
             and isinstance(part, Text | Image | Audio | Document)
             and part.cache
         ):
-            return marked(fields, part.cache)
+            return self._mark(fields, part.cache)
         self._hint(part)
         return fields
 
@@ -171,8 +173,7 @@ class MessagesWriter:
         shown: list[dict[str, Any]] = []
         for result in message.parts:
             assert isinstance(result, ToolResult), "tool messages hold results only"
-            self._hint(result)
-            texts = tuple(part for part in result.content if isinstance(part, Text))
+            texts = self._hinted(result)
             others = [part for part in result.content if not isinstance(part, Text)]
             content = self._content(texts) or ""
             if others:
@@ -185,6 +186,14 @@ class MessagesWriter:
         if shown:
             written.append({"role": "user", "content": shown})
         return written
+
+    def _hinted(self, result: ToolResult) -> tuple[Text, ...]:
+        """Return the texts of a result; its hint for caching goes to the last of them, where the service takes such."""
+        texts = tuple(part for part in result.content if isinstance(part, Text))
+        if self._mark is None or result.cache is None or not texts:
+            self._hint(result)
+            return texts
+        return (*texts[:-1], replace(texts[-1], cache=texts[-1].cache or result.cache))
 
     def _hint(self, part: Part) -> None:
         """Tell what belongs to other providers: hints for caching, and Gemini's signatures of thoughts."""

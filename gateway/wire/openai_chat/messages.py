@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from msgspec import Struct
 
 from gateway.errors import InvalidRequest
-from gateway.wire.cache_hints import Breakpoint, read_breakpoint
+from gateway.wire.cache_hints import Breakpoint, Control, read_hint
 from gateway.wire.canonical import (
     Audio,
     CacheHint,
@@ -60,6 +60,7 @@ class _Part(Struct):
     input_audio: _InputAudio | None = None
     file: _File | None = None
     prompt_cache_breakpoint: Breakpoint | None = None
+    cache_control: Control | None = None
 
 
 class _Function(Struct):
@@ -142,7 +143,7 @@ class MessagesReader:
         return [self._part(part, f"{where}.content[{number}]") for number, part in enumerate(content)]
 
     def _part(self, part: _Part, where: str) -> Part:
-        cache = read_breakpoint(part.prompt_cache_breakpoint)
+        cache = read_hint(part.prompt_cache_breakpoint, part.cache_control)
         match part.type:
             case "text" if part.text is not None:
                 return Text(text=part.text, cache=cache)

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 from gateway.errors import InvalidRequest
 from gateway.wire.body import read_request
 from gateway.wire.built_in import SEARCH_OPTIONS
+from gateway.wire.cache_hints import Control, read_hint
 from gateway.wire.canonical import (
     AudioOutput,
     ChatRequest,
@@ -52,6 +53,7 @@ class _Tool(Struct):
     type: str
     function: _Function | None = None
     custom: _Custom | None = None
+    cache_control: Control | None = None
 
 
 class _Named(Struct):
@@ -187,11 +189,17 @@ def _tools(given: _Request, fields: dict[str, Raw]) -> tuple[Tool | Foreign, ...
     tools: list[Tool | Foreign] = [_function(function) for function in given.functions or ()]
     for number, tool in enumerate(given.tools or ()):
         if tool.type == "function" and tool.function is not None:
-            tools.append(_function(tool.function))
+            tools.append(_function(tool.function, tool.cache_control))
         elif tool.type == "custom" and tool.custom is not None:
             custom = tool.custom
             tools.append(
-                Tool(name=custom.name, description=custom.description, custom=True, format=custom.format)
+                Tool(
+                    name=custom.name,
+                    description=custom.description,
+                    custom=True,
+                    format=custom.format,
+                    cache=read_hint(None, tool.cache_control),
+                )
             )
         elif tool.type in {"function", "custom"}:
             raise InvalidRequest(
@@ -206,12 +214,13 @@ def _tools(given: _Request, fields: dict[str, Raw]) -> tuple[Tool | Foreign, ...
     return tuple(tools)
 
 
-def _function(function: _Function) -> Tool:
+def _function(function: _Function, control: Control | None = None) -> Tool:
     return Tool(
         name=function.name,
         description=function.description,
         parameters=function.parameters,
         strict=function.strict,
+        cache=read_hint(None, control),
     )
 
 
