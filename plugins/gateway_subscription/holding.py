@@ -11,6 +11,7 @@ from gateway.errors import QuotaExceeded
 from gateway.protocols import Prices
 from gateway.store import Add, Guard, Insert, Transition, Write
 from gateway.types import Call, Outcome
+from gateway_subscription.course import State, advanced
 from gateway_subscription.plans import LARGEST, Plans
 from gateway_subscription.rows import Row
 from gateway_subscription.tables import holds, usage
@@ -65,11 +66,12 @@ RELEASE: Final = Guard(
 
 
 class Held(NamedTuple):
-    """What was reserved for a call."""
+    """The period in which a call counts, and what was reserved there for it."""
 
     subscription: str
     start: int
-    amount: int
+    amount: int | None
+    """None where usage beyond what is included is let through, and so nothing was."""
 
 
 class Holding:
@@ -98,22 +100,25 @@ class Holding:
             return ()
         tenant = call.principal.tenant
         row = self.by_tenant.get(tenant)
-        if row is None or not row.served:
-            if tenant not in self._exempt:
-                raise QuotaExceeded(
-                    "This needs a subscription, and there is none that is valid.",
-                    code="subscription_required",
-                    headers=_NEVER_AGAIN,
-                )
-            row = None
-        self._held[call.id] = None
-        if row is None or row.included is None or self._plans[row.plan].overage != "refuse":
+        state = None if row is None else self._at(row, call.received_at)
+        if (state is None or not state.served) and tenant not in self._exempt:
+            raise QuotaExceeded(
+                "This needs a subscription, and there is none that is valid.",
+                code="subscription_required",
+                headers=_NEVER_AGAIN,
+            )
+        if row is None or state is None:
+            self._held[call.id] = None
             return ()
-        held = Held(row.id, row.period_start, min(self.prices.estimate(call) or 0, LARGEST))
-        self._held[call.id] = held
+        limit = self._limit(state)
+        if limit is None:
+            self._held[call.id] = Held(row.id, state.period_start, None)
+            return ()
+        amount = min(self.prices.estimate(call) or 0, LARGEST)
+        held = self._held[call.id] = Held(row.id, state.period_start, amount)
         return (
             Write(BEGIN, (held.subscription, held.start, 0, 0)),
-            Write(TAKE, (held.subscription, held.start, row.included - held.amount, held.amount)),
+            Write(TAKE, (held.subscription, held.start, limit - amount, amount)),
             Write(HOLD, (call.id, *held, "held")),
         )
 
@@ -122,17 +127,32 @@ class Holding:
         charge = max(0, min(outcome.charge or 0, LARGEST))
         opened_here = call.id in self._held
         held = self._held.pop(call.id, None)
-        if held is not None:
+        if held is not None and held.amount is not None:
             release = Write(COUNT, (held.subscription, held.start, charge, -held.amount))
             return (Write(END, ("settled", call.id), (release,)),)
         writes: list[Write] = []
         if not opened_here:
             release = Write(RELEASE, (call.id, call.id, call.id))
             writes.append(Write(END, ("settled", call.id), (release,)))
-        row = self.by_tenant.get(call.principal.tenant)
-        if charge and row is not None and self._asks(call):
-            writes.append(Write(COUNT, (row.id, row.period_start, charge, 0)))
+            held = self._place(call)
+        if charge and held is not None:
+            writes.append(Write(COUNT, (held.subscription, held.start, charge, 0)))
         return writes
+
+    def _place(self, call: Call) -> Held | None:
+        """Where a call counts that another worker has opened."""
+        row = self.by_tenant.get(call.principal.tenant)
+        if row is None or not self._asks(call):
+            return None
+        return Held(row.id, self._at(row, call.received_at).period_start, None)
+
+    def _at(self, row: Row, moment: float) -> State:
+        """How a subscription stands at a moment: a period begins on time, also before that is written down."""
+        return advanced(row, self._plans, int(moment))[0] if row.served and row.due <= moment else row
+
+    def _limit(self, state: State) -> int | None:
+        """What the calls of a period may be charged together, in 10⁻⁹ credit; None where more is let through."""
+        return state.included if state.served and self._plans[state.plan].overage == "refuse" else None
 
     def _asks(self, call: Call) -> bool:
         return not self._authenticators or call.principal.authenticator in self._authenticators

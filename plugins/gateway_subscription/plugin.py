@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import click
 
     from gateway.admin.endpoint import Endpoint
+    from gateway.billing import Adjusts
     from gateway.doors import Standing
     from gateway.plugin import Context
     from gateway.protocols import Billing
@@ -93,6 +94,12 @@ class Subscription(Plugin[SubscriptionConfig]):
         self._holding.prices = self.context.prices
         self.context.prices.use_plans(self._holding.plan_of)
         return (self._holding,)
+
+    @hookimpl
+    def register_adjusters(self) -> Sequence[Adjusts]:
+        from gateway_subscription.adjusting import Adjuster  # noqa: PLC0415 - see above
+
+        return (Adjuster(self.config.authenticators),)
 
     @hookimpl
     def register_interceptors(self) -> Sequence[object]:

@@ -16,6 +16,7 @@ from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.random_ids import new_id
 from gateway.store.structs import many, one, page
 from gateway.store.tenants import TenantSettings, change_tenant, get_tenant
+from gateway.store.upsert import insert_into
 from gateway_subscription.course import (
     SERVED,
     Charge,
@@ -29,7 +30,7 @@ from gateway_subscription.course import (
 )
 from gateway_subscription.following import followed, is_older
 from gateway_subscription.plans import Plan, Plans
-from gateway_subscription.tables import charges, subscriptions
+from gateway_subscription.tables import charges, subscriptions, usage
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -89,10 +90,7 @@ async def subscribe(
             updated_at=now,
             revision=revision,
         )
-        if before is None:
-            await connection.execute(insert(subscriptions).values(**structs.asdict(row)))
-        else:
-            await _store(connection, row)
+        await _store(connection, row, new=before is None)
         await _note(connection, row, costs)
         await record(connection, actor, "subscription.create", row.id, tenant=tenant, after=_shown(row))
     await give_rights(database, tenant, plan, actor=actor)
@@ -218,10 +216,7 @@ async def follow(database: Database, plans: Plans, tenant: str, standing: Standi
             updated_at=now,
             revision=revision,
         )
-        if before is None:
-            await connection.execute(insert(subscriptions).values(**structs.asdict(row)))
-        else:
-            await _store(connection, row)
+        await _store(connection, row, new=before is None)
         if state.status in {"trialing", "active"}:
             await _note(connection, row, await _not_noted(connection, row, costs))
         same = before is not None and _shown(before) == _shown(row)
@@ -342,10 +337,18 @@ def _row(before: Row, state: State, now: float, revision: int) -> Row:
     return structs.replace(before, **values, updated_at=now, revision=revision)
 
 
-async def _store(connection: AsyncConnection, row: Row) -> None:
+async def _store(connection: AsyncConnection, row: Row, *, new: bool = False) -> None:
+    """Write a subscription, and its period's usage from when that begins, by which calls find their period later."""
     values = structs.asdict(row)
-    which = (subscriptions.c.tenant == values.pop("tenant"), subscriptions.c.id == values.pop("id"))
-    await connection.execute(update(subscriptions).where(*which).values(**values))
+    if new:
+        await connection.execute(insert(subscriptions).values(**values))
+    else:
+        which = (subscriptions.c.tenant == values.pop("tenant"), subscriptions.c.id == values.pop("id"))
+        await connection.execute(update(subscriptions).where(*which).values(**values))
+    period = insert_into(connection, usage).values(
+        subscription=row.id, start=row.period_start, spent=0, reserved=0
+    )
+    await connection.execute(period.on_conflict_do_nothing())
 
 
 async def _note(connection: AsyncConnection, row: Row, costs: Sequence[Charge]) -> None:
