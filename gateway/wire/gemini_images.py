@@ -1,16 +1,18 @@
-"""Pictures by Gemini's image models, as a provider's dialect: `generateContent` with pictures in the answer.
+"""Pictures by Gemini's image models and by Imagen, as a provider's dialect.
 
-https://ai.google.dev/gemini-api/docs/image-generation. (Imagen's own `predict` is gone from the Gemini API.)
+https://ai.google.dev/gemini-api/docs/image-generation: `generateContent` with pictures in the answer. Imagen has words of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from gateway.errors import InvalidRequest
 from gateway.types import Dialect, Usage
+from gateway.wire import gemini_imagen
 from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical.image import ImageAnswer, ImageRequest
 from gateway.wire.canonical.parts import Image, Source
@@ -26,8 +28,15 @@ from gateway.wire.provider_only import ProviderOnly
 _RATIOS: Final = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 _STEPS: Final = ((1792, None), (3072, "2K"), (6144, "4K"))
 """The longer side up to which a name of a size is meant; the smallest needs none, and not every model has others."""
-_decode = msgspec.json.Decoder(Response).decode
-_decode_list = msgspec.json.Decoder(list[Response]).decode
+
+
+class _Answer(Response, rename="camel"):
+    predictions: list[gemini_imagen.Prediction] | None = None
+    """Imagen's."""
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+_decode_list = msgspec.json.Decoder(list[_Answer]).decode
 
 
 class GeminiImages(ProviderOnly[ImageRequest, ImageAnswer]):
@@ -38,13 +47,14 @@ class GeminiImages(ProviderOnly[ImageRequest, ImageAnswer]):
 
     def encode_request(self, request: ImageRequest, model: str, losses: Losses) -> bytes:
         """Write a request; what Gemini has no word for is told to `losses`."""
-        del model
         if request.stream:
             raise InvalidRequest("This model cannot stream pictures while they grow.", param="stream")
         if not request.prompt:
             raise InvalidRequest(
                 "This model makes no variations; edit the picture with a prompt.", param="image"
             )
+        if gemini_imagen.is_imagen(model):
+            return gemini_imagen.encode_request(request, losses)
         _note_unsaid(request, losses)
         parts: list[dict[str, Any]] = [media.written(Image(source=image)) for image in request.images]
         settings: dict[str, Any] = {"responseModalities": ["TEXT", "IMAGE"]}
@@ -69,6 +79,10 @@ class GeminiImages(ProviderOnly[ImageRequest, ImageAnswer]):
         images = tuple(image for answer in answers for image in _images(answer))
         if not images:
             raise _refused(answers)
+        if any(
+            answer.predictions for answer in answers
+        ):  # Imagen is paid by the picture, and counts no tokens
+            return ImageAnswer(images=images, usage=Usage(images=len(images)))
         used = [usage_of(answer.usage_metadata) for answer in answers]
         known = [usage for usage in used if usage is not None]
         total = Usage(
@@ -111,8 +125,9 @@ def _shape(size: tuple[int, int] | None, losses: Losses) -> dict[str, str]:
     return {"aspectRatio": ratio, **({"imageSize": step[0]} if step[0] else {})}
 
 
-def _images(answer: Response) -> list[Source]:
+def _images(answer: _Answer) -> list[Source]:
     """Return the pictures of an answer, without those that were only thought of."""
+    made = [prediction.picture() for prediction in answer.predictions or ()]
     parts = [
         part
         for candidate in answer.candidates or ()
@@ -121,28 +136,31 @@ def _images(answer: Response) -> list[Source]:
     ]
     blobs = [part.inline_data for part in parts if part.inline_data is not None]
     return [
-        Source(media_type=blob.mime_type, data=standard(blob.data or ""))
-        for blob in blobs
-        if (blob.mime_type or "").startswith("image/")
+        *(picture for picture in made if picture is not None),
+        *(
+            Source(media_type=blob.mime_type, data=standard(blob.data or ""))
+            for blob in blobs
+            if (blob.mime_type or "").startswith("image/")
+        ),
     ]
 
 
-def _refused(answers: list[Response]) -> Exception:
+def _refused(answers: list[_Answer]) -> Exception:
     """Tell why there is no picture: Gemini says so with a success."""
-    reasons = [
-        reason
-        for answer in answers
-        for reason in (
-            answer.prompt_feedback.block_reason if answer.prompt_feedback else None,
-            *(candidate.finish_reason for candidate in answer.candidates or ()),
-        )
-        if reason and reason != "STOP"
-    ]
+    reasons = [reason for answer in answers for reason in _reasons(answer) if reason and reason != "STOP"]
     if not reasons:
         return WireError("the answer holds no picture")
     return StreamFailed(
-        f"The model made no picture: {reasons[0]}.",
+        f"The model made no picture: {reasons[0].removesuffix('.')}.",
         type="image_generation_user_error",
         code="moderation_blocked",
         status=400,
     )
+
+
+def _reasons(answer: _Answer) -> Iterator[str | None]:
+    yield answer.prompt_feedback.block_reason if answer.prompt_feedback else None
+    for candidate in answer.candidates or ():
+        yield candidate.finish_reason
+    for prediction in answer.predictions or ():
+        yield prediction.rai_filtered_reason

@@ -15,6 +15,7 @@ from gateway.provider.several import send_each
 from gateway.types import Answer, Attempt, Capability, Dialect, JobRequest, RawHeaders
 from gateway.upstream import Prepared, Response
 from gateway.wire import Given
+from gateway.wire.gemini_imagen import is_imagen
 from gateway_gemini import films
 
 _BOTH: Final[Mapping[Capability, Dialect]] = {
@@ -79,6 +80,8 @@ class GeminiProvider(Service):
                 method = "countTokens"
                 body = _counted(body) if self.on_vertex else body
             case "vertex.embed":
+                method = "predict"
+            case "gemini.images" if is_imagen(attempt.target.model):
                 method = "predict"
             case "gemini.images" | "gemini.speech":
                 method = "generateContent"

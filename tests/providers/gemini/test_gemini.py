@@ -112,11 +112,13 @@ async def test_vertex_has_paths_of_its_own(make: Make, upstream: FakeUpstream) -
     counted = {"generateContentRequest": {"model": "models/gemini-x", **CHAT}}
     await send(plugin, attempt(counted, "gemini.count_tokens"))
     await send(plugin, attempt({"instances": []}, "vertex.embed", model="gemini-embedding-001"))
-    count, embed = upstream.requests
+    await send(plugin, attempt({"instances": []}, "gemini.images", model="imagen-4.0-generate-001"))
+    count, embed, paint = upstream.requests
     place = "/v1/projects/p/locations/europe-west4/publishers/google/models"
     assert count.path == f"{place}/gemini-x:countTokens"
     assert json.loads(count.body) == CHAT
     assert embed.path == f"{place}/gemini-embedding-001:predict"
+    assert paint.path == f"{place}/imagen-4.0-generate-001:predict"
     assert count.headers["authorization"] == "Bearer not-a-real-token-at-all"
     assert "x-goog-api-key" not in count.headers
 

@@ -91,6 +91,16 @@ async def test_several_pictures_are_several_requests(sdk: AsyncOpenAI, upstream:
     assert len(upstream.requests) == 3
 
 
+async def test_pictures_by_imagen(sdk: AsyncOpenAI, upstream: FakeUpstream) -> None:
+    picture = {"bytesBase64Encoded": base64.b64encode(PNG).decode(), "mimeType": "image/png"}
+    upstream.reply(Reply(headers=JSON, parts=[json.dumps({"predictions": [picture, picture]}).encode()]))
+    made = await sdk.images.generate(model="gemini/imagen-4.0-generate-001", prompt="A fox", n=2)
+    assert made.data is not None
+    assert [base64.b64decode(image.b64_json or "") for image in made.data] == [PNG, PNG]
+    assert upstream.requests[-1].path == "/v1beta/models/imagen-4.0-generate-001:predict"
+    assert sent(upstream)["parameters"]["sampleCount"] == 2
+
+
 async def test_an_edit(sdk: AsyncOpenAI, upstream: FakeUpstream) -> None:
     upstream.reply(said(inline(b"jpeg", "image/jpeg")))
     made = await sdk.images.edit(
