@@ -41,7 +41,6 @@ class Budgets(Plugin[BudgetsConfig]):
         """Load the budgets and begin to watch. Raises when the database cannot be read."""
         changes = self.context.changes
         await changes.watch("budgets", self._refresh)
-        await changes.watch("price_adjustments", self._repriced)
         await changes.watch("api_keys", self._book.refresh_keys)
         for name in ("teams", "memberships"):
             await changes.watch(name, self._book.refresh_teams)
@@ -60,7 +59,8 @@ class Budgets(Plugin[BudgetsConfig]):
     def register_adjusters(self) -> Sequence[Adjusts]:
         from gateway_budgets.adjusting import Adjuster  # noqa: PLC0415 - likewise
 
-        return (Adjuster(self.context.database, self.config.currencies),)
+        config = self.config
+        return (Adjuster(self.context.database, config.currencies, config.alerts, log=self.log),)
 
     @hookimpl
     def register_interceptors(self) -> Sequence[object]:
@@ -81,9 +81,6 @@ class Budgets(Plugin[BudgetsConfig]):
         from gateway_budgets.commands import commands  # noqa: PLC0415 - only for the command line
 
         return (commands(self.context.database, self.config.currencies, MIGRATIONS),)
-
-    async def _repriced(self, _revision: int) -> None:
-        self.watch.touch_all()
 
     async def _refresh(self, revision: int) -> None:
         await self._book.refresh(revision)

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import delete, select, tuple_
 
 from gateway.rounds import Rounds
-from gateway.store.calls import rfc3339
-from gateway.store.notices import notice, post
-from gateway.store.upsert import insert_into
-from gateway_budgets.amount import shown
+from gateway_budgets.alerting import log_reached, note, reached
 from gateway_budgets.tables import alerts, holds, lines, spending
 
 if TYPE_CHECKING:
     import logging
 
     from gateway.store import Database
+    from gateway_budgets.alerting import Reached
     from gateway_budgets.book import Book, Entry
 
 _PAUSE: Final = 2.0
@@ -83,63 +81,24 @@ class Watch(Rounds):
         query = select(spending).where(tuple_(spending.c.budget, spending.c.start).in_(which))
         async with self._database.connect() as connection:
             rows = (await connection.execute(query)).all()
-        reached = [
-            (entry, row.start, threshold, row.spent)
+        found = [
+            one
             for row in rows
-            if (entry := entries.get(row.budget)) is not None and entry.amount is not None
-            for threshold in self._thresholds
-            if row.spent * 100 >= entry.amount * threshold
+            if (entry := entries.get(row.budget)) is not None
+            for one in reached(entry, row.start, row.spent, self._thresholds)
         ]
-        if not reached:
+        if not found:
             return
         known = select(alerts.c.budget, alerts.c.start, alerts.c.threshold)
         known = known.where(tuple_(alerts.c.budget, alerts.c.start).in_(which))
         async with self._database.connect() as connection:
             noted = {tuple(row) for row in await connection.execute(known)}
-        for entry, start, threshold, spent in reached:
-            if (entry.id, start, threshold) not in noted:
-                await self._alert(entry, start, threshold, spent)
+        for one in found:
+            if (one.entry.id, one.start, one.threshold) not in noted:
+                await self._alert(one)
 
-    async def _alert(self, entry: Entry, start: int, threshold: int, spent: int) -> None:
+    async def _alert(self, one: Reached) -> None:
         async with self._database.begin() as connection:
-            statement = (
-                insert_into(connection, alerts)
-                .values(
-                    budget=entry.id,
-                    start=start,
-                    threshold=threshold,
-                    tenant=entry.tenant,
-                    amount=entry.amount,
-                    spent=spent,
-                    at=time.time(),
-                )
-                .on_conflict_do_nothing()
-                .returning(alerts.c.threshold)
-            )
-            first = (await connection.execute(statement)).one_or_none() is not None
-            if first:
-                told = {
-                    "budget": entry.id,
-                    "scope": entry.scope,
-                    "subject": entry.subject,
-                    "period": entry.span,
-                    "period_start": rfc3339(start),
-                    "threshold_percent": threshold,
-                    "spent_nano": spent,
-                    "amount_nano": entry.amount,
-                }
-                of = (entry.id, start, threshold)
-                whose = entry.subject if entry.scope == "user" else None
-                made = notice("budget", *of, tenant=entry.tenant, user=whose, at=time.time(), data=told)
-                await post(connection, made)
+            first = await note(connection, one)
         if first:  # another worker may have been quicker
-            self._log.warning(
-                "%s of tenant %s: %d %% of the budget %s are reached: %s of %s credits (%s)",
-                f"{entry.scope} {entry.subject}".strip(),
-                entry.tenant,
-                threshold,
-                entry.id,
-                shown(spent),
-                shown(entry.amount or 0),
-                entry.span,
-            )
+            log_reached(self._log, one)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.ids import Ids
@@ -21,7 +24,9 @@ from gateway.store.teams import add_to_team, create_team
 from gateway.types import NANO, Call, Outcome, Principal
 from gateway_budgets.adjusting import Adjuster
 from gateway_budgets.book import Entry
+from gateway_budgets.period import period_at, zone_of
 from gateway_budgets.standing import standings
+from gateway_budgets.tables import alerts, budgets
 
 from ... import scratch
 from .conftest import ACTOR, Till
@@ -108,11 +113,43 @@ async def test_a_threshold_that_a_repricing_reaches_is_told_of(till: Till) -> No
     await till.settle(call)
     await till.plugin.watch.look()
     await again(till, (call, 6))
-    await till.plugin.context.changes.look()
+    assert await told(till) == [(50, 6 * NANO, False)]
+    till.plugin.watch.touch_all()
     await till.plugin.watch.look()
-    told = await list_notices(till.database, "acme", after=None, limit=9)
-    budgets = [each.data for each in told if each.kind == "budget"]
-    assert [(each["threshold_percent"], each["spent_nano"]) for each in budgets] == [(50, 6 * NANO)]
+    assert await told(till) == [(50, 6 * NANO, False)]
+
+
+async def test_thresholds_of_a_period_that_is_over_are_told_of_once(
+    till: Till, caplog: pytest.LogCaptureFixture
+) -> None:
+    budget = await till.set(10)
+    now = time.time()
+    async with till.database.begin() as connection:
+        await connection.execute(update(budgets).values(created_at=now - 99 * DAY))
+    at = [now - 65 * DAY, now]
+    calls = [(await till.open(received_at=when, id=f"call_{Ids()()}"))[0][0] for when in at]
+    await till.settle(*calls)
+    await again(till, (calls[0], 4))
+    assert await told(till) == []
+    for cost in (9, 3, 9):
+        await again(till, (calls[0], cost))
+    assert await told(till) == [(50, 9 * NANO, True), (80, 9 * NANO, True)]
+    await again(till, (calls[0], 11), (calls[1], 5))
+    assert await told(till) == [
+        *[(50, 5 * NANO, False), (50, 9 * NANO, True)],
+        *[(80, 9 * NANO, True), (100, 11 * NANO, True)],
+    ]
+    async with till.database.connect() as connection:
+        starts = {*(await connection.execute(select(alerts.c.start))).scalars()}
+    assert starts == {period_at("month", zone_of(budget.time_zone), when).start for when in at}
+    assert len([each for each in caplog.messages if "which is over" in each]) == 3
+
+
+async def told(till: Till) -> list[tuple[int, int, bool]]:
+    """Thresholds, the lowest first, what was spent, and whether the period was over."""
+    found = await list_notices(till.database, "acme", after=None, limit=99)
+    data = [each.data for each in found if each.kind == "budget"]
+    return sorted((each["threshold_percent"], each["spent_nano"], each["period_over"]) for each in data)
 
 
 class Slow(Adjuster):
@@ -152,7 +189,7 @@ async def test_calls_and_repricings_do_not_lock_each_other_out(
         begun.append(asyncio.create_task(batch()))
         await asyncio.sleep(0.3)
 
-    slow = Slow(till.database, {})
+    slow = Slow(till.database, {}, (), log=logging.getLogger("test"))
     slow.between = calls
     assert await again(till, *((call, 3) for call in priced), books=[slow]) == 2
     await asyncio.gather(*begun)
