@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
 from gateway.errors import InvalidRequest, Unavailable
 from gateway.store.kept_answers import (
     LOST,
@@ -29,6 +31,7 @@ log = logging.getLogger("gateway.plugin.middleware.idempotency")
 
 _FOR_NOW: Final = frozenset({401, 402, 403, 408, 409, 425, 429})
 """Refusals that the same request may not meet again; besides them, all from 500 on."""
+_REFUSAL: Final = 400
 _SERVER_ERROR: Final = 500
 _FIRST_LOOK: Final = 0.02
 _LATER_LOOKS: Final = 0.5
@@ -151,8 +154,10 @@ class Desk:
         written = True
         try:
             await self._write(entry, whole)
-        except Unavailable:
-            log.warning("what became of a request with an Idempotency-Key is written down later")
+        except (Unavailable, SQLAlchemyError) as error:
+            log.warning(
+                "what became of a request with an Idempotency-Key is written down later: %s", _reason(error)
+            )
             self._spawn(self._write_later(entry, whole))
             written = False
         finally:
@@ -164,7 +169,7 @@ class Desk:
         """Until it is written, this worker knows the answer by heart."""
         while True:
             await asyncio.sleep(_TRY_AGAIN)
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(Unavailable, SQLAlchemyError):
                 await self._write(entry, whole)
                 self._let_go(entry)
                 return
@@ -178,14 +183,20 @@ class Desk:
         if not whole or status in _FOR_NOW or status >= _SERVER_ERROR:
             await give_back(self._database, asked.tenant, asked.id, worker=self._worker)
             return
-        await keep_answer(
-            self._database,
-            asked.tenant,
-            asked.id,
-            worker=self._worker,
-            status=TOO_LARGE if recording.too_large else status,
-            answer=None if recording.too_large else recording.encoded(),
-        )
+        try:
+            await keep_answer(
+                self._database,
+                asked.tenant,
+                asked.id,
+                worker=self._worker,
+                status=TOO_LARGE if recording.too_large else status,
+                answer=None if recording.too_large else recording.encoded(),
+            )
+        except SQLAlchemyError as error:  # of a database that is there, and does not take it
+            log.error("an answer to a request with an Idempotency-Key cannot be kept: %s", _reason(error))  # noqa: TRY400 - the reason says it all
+            another_try_is_as_good = status >= _REFUSAL and not entry.billed
+            forget = give_back if another_try_is_as_good else note_lost
+            await forget(self._database, asked.tenant, asked.id, worker=self._worker)
 
     def _let_go(self, entry: Entry) -> None:
         del self._entries[entry.asked.tenant, entry.asked.id]
@@ -200,9 +211,15 @@ class Desk:
         return task
 
 
+def _reason(error: Exception) -> str:
+    """What the database says, without the statement, which holds the answer."""
+    return str(error.orig) if isinstance(error, DBAPIError) else str(error)
+
+
 def _lost(calls: Sequence[str]) -> InvalidRequest:
+    billed = f" as {', '.join(calls)}, which is billed" if calls else ""
     return InvalidRequest(
-        f"The request with this Idempotency-Key was carried out as {', '.join(calls)}, which is billed, but its answer was "
+        f"The request with this Idempotency-Key was carried out{billed}, but its answer was "
         "lost before it could be kept. It is not carried out again; use a new key to make the request anew.",
         status=410,
         code="idempotency_answer_lost",

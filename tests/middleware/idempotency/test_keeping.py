@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
-from gateway.store.kept_answers import TOO_LARGE
+import gateway_idempotency.desk
+from gateway.store.kept_answers import LOST, TOO_LARGE
 
 from .conftest import Serve
-from .served import Caller
+from .served import Caller, Served
 
 
 @pytest.mark.parametrize(
@@ -91,4 +93,58 @@ async def test_what_is_too_large_is_given_once(serve: Serve, stream: bool) -> No
         assert again.json()["error"]["code"] == "idempotency_answer_too_large"
         (row,) = await served.kept()
         assert (row.status, row.answer) == (TOO_LARGE, None)
+        assert len(served.provider.attempts) == 1
+
+
+async def refuse(served: Served, which: str = "") -> None:
+    """Let the database refuse changes of answers."""
+    trigger = (
+        f"CREATE TRIGGER refuse BEFORE UPDATE ON kept_answers {which} BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    async with served.database.begin() as connection:
+        await connection.execute(text(trigger))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_that_the_database_does_not_take_reaches_its_client(
+    serve: Serve, stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve() as served:
+        await refuse(served, "WHEN NEW.answer IS NOT NULL")
+        caller = Caller(served.gateway, stream=stream)
+        await caller.task
+        assert (caller.status, caller.ended) == (200, True)
+        assert b"Hello" in caller.body
+        assert [row.status for row in await served.kept()] == [LOST]
+        await served.settled(1)
+        for _ in range(2):
+            again = await served.chat(stream=stream)
+            assert (again.status_code, again.json()["error"]["code"]) == (410, "idempotency_answer_lost")
+        assert len(served.provider.attempts) == 1
+        assert [each for each in caplog.messages if "cannot be kept: no" in each]
+        assert "Hello" not in caplog.text
+
+
+async def test_a_refusal_that_the_database_does_not_take_may_be_met_again(serve: Serve) -> None:
+    async with serve() as served:
+        await refuse(served, "WHEN NEW.answer IS NOT NULL")
+        first, again = await served.chat("refused"), await served.chat("refused")
+        assert (first.status_code, again.status_code) == (400, 400)
+        assert len(served.provider.attempts) == 2
+
+
+async def test_while_the_database_takes_nothing_the_worker_knows_by_heart(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_idempotency.desk, "_TRY_AGAIN", 0.05)
+    async with serve() as served:
+        await refuse(served)
+        first, again = await served.chat(), await served.chat()
+        assert (first.status_code, again.content) == (200, first.content)
+        assert again.headers["idempotent-replayed"] == "true"
+        async with served.database.begin() as connection:
+            await connection.execute(text("DROP TRIGGER refuse"))
+        async with asyncio.timeout(30):
+            while [row.status for row in await served.kept()] != [200]:
+                await asyncio.sleep(0.02)
         assert len(served.provider.attempts) == 1
