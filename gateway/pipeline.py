@@ -140,11 +140,11 @@ class Pipeline:
             return await self._fan_out(running, attempt, turn)
         answer = await self._proceed_attempt(attempt)
         try:
+            if turn.answer_type is not None:
+                others = [header for header in answer.headers if header[0] != b"content-type"]
+                answer.headers = [(b"content-type", turn.answer_type), *others]
             if answer.stream is None:
                 answer.body, outcome.usage = turn.whole(answer.body)
-                if turn.answer_type is not None:
-                    others = [header for header in answer.headers if header[0] != b"content-type"]
-                    answer.headers = [(b"content-type", turn.answer_type), *others]
             else:
                 running.reader = turn.reader()
                 running.first = await self._first_events(running, answer)

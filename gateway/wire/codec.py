@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 from gateway.errors import InvalidRequest
 from gateway.types import Dialect, Usage
 from gateway.wire.canonical import ChatAnswer, ChatRequest, Event
+from gateway.wire.dialect import StreamReader
 
 EVERYTHING: Final = frozenset({"*"})
 """Every parameter may be dropped."""
@@ -89,11 +90,15 @@ class Codec(Protocol[RequestT, AnswerT]):
 
 
 @runtime_checkable
-class AnswersTyped(Protocol):
-    """A codec whose answers are not always JSON."""
+class Sounds(Protocol):
+    """A client's codec whose answers are a sound, which is always streamed."""
 
     def answer_type(self, request: Any, /) -> bytes:
-        """Name the content type of what `encode_answer` writes."""
+        """Name the content type of what is written."""
+        ...
+
+    def reader(self, decoder: EventDecoder, request: Any, /) -> StreamReader:
+        """Make a reader that hands on what a provider says aloud."""
         ...
 
 

@@ -18,7 +18,7 @@ from gateway.wire.canonical import (
     ToolCallDelta,
     UsageReport,
 )
-from gateway.wire.codec import AnswersTyped, ChatCodec, Codec, EventDecoder, EventEncoder, Losses
+from gateway.wire.codec import ChatCodec, Codec, EventDecoder, EventEncoder, Losses, Sounds
 from gateway.wire.dialect import StreamFailed, StreamReader, Wire, WireError
 from gateway.wire.estimate import estimated_tokens, prompt_tokens
 from gateway.wire.fanned import MOST, FannedReader, added, merged
@@ -32,7 +32,7 @@ class Exchange(Protocol):
     content_type: str
     """Of the body that `prepare` makes."""
     answer_type: bytes | None
-    """Content type of the whole answer, where it is another than the provider's."""
+    """Content type of the answer, where it is another than the provider's."""
 
     copies: int
     """How often the request must be sent: more than once where each of several answers needs a request of its own."""
@@ -111,8 +111,8 @@ class Translated:
         self._losses = Losses(provider_name, client.names, may_drop=may_drop)
         self.dropped: Sequence[str] = self._losses.dropped
         self.content_type = provider.content_type
-        typed = isinstance(client, AnswersTyped)
-        self.answer_type: bytes | None = client.answer_type(self._request) if typed else None
+        self._sounds = client if isinstance(client, Sounds) else None
+        self.answer_type: bytes | None = self._sounds.answer_type(self._request) if self._sounds else None
 
     def prepare(self, model: str) -> bytes:
         """Encode the request in the provider's dialect."""
@@ -130,6 +130,8 @@ class Translated:
     def reader(self) -> StreamReader:
         """Translate event by event."""
         client, provider = cast("ChatCodec", self._client), cast("ChatCodec", self._provider)
+        if self._sounds is not None:
+            return self._sounds.reader(provider.decoder(), self._request)
         prompt = prompt_tokens(self._request)
         return TranslatingReader(provider.decoder(), client.encoder(self._request), prompt)
 

@@ -8,6 +8,8 @@ from typing import Final
 RATE: Final = 24_000
 """Samples per second of the bare PCM that AI services send: 16 bits, little-endian, one channel."""
 BYTES_PER_SECOND: Final = RATE * 2
+UNKNOWN: Final = 0xFFFF_FFFF - 36
+"""The size of samples that are still to come: the largest that a head can say."""
 _HEAD: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _CHUNK: Final = struct.Struct("<4sI")
 

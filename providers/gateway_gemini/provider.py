@@ -49,6 +49,7 @@ _METHODS: Final[Mapping[str, tuple[Dialect, bool]]] = {
     "embedContent": ("gemini.embed", False),
     "batchEmbedContents": ("gemini.embed", False),
 }
+_STREAM: Final = "streamGenerateContent?alt=sse"
 _CLAUDES: Final = frozenset({"rawPredict", "streamRawPredict"})
 _JSON: Final[RawHeaders] = [(b"content-type", b"application/json")]
 _HEADS: Final = 1024
@@ -73,7 +74,7 @@ class GeminiProvider(Service):
         body = attempt.body
         match attempt.target.dialect:
             case "gemini.generate":
-                method = "streamGenerateContent?alt=sse" if attempt.call.stream else "generateContent"
+                method = _STREAM if attempt.call.stream else "generateContent"
             case "gemini.embed":
                 method = "batchEmbedContents" if "requests" in _decode_fields(body) else "embedContent"
             case "gemini.count_tokens":
@@ -83,8 +84,10 @@ class GeminiProvider(Service):
                 method = "predict"
             case "gemini.images" if is_imagen(attempt.target.model):
                 method = "predict"
-            case "gemini.images" | "gemini.speech":
+            case "gemini.images":
                 method = "generateContent"
+            case "gemini.speech":
+                method = _STREAM
             case "gemini.videos":
                 method = "predictLongRunning"
             case _:
@@ -106,10 +109,6 @@ class GeminiProvider(Service):
             return "anthropic.messages", Given(model=found[1])
         known = _METHODS.get(found[2])
         return (known[0], Given(model=found[1], stream=known[1])) if known else None
-
-    def is_streamed(self, attempt: Attempt) -> bool:
-        """Sound comes in one piece, whatever the client asked for."""
-        return attempt.call.stream and attempt.target.dialect != "gemini.speech"
 
     async def send(self, attempt: Attempt) -> Answer:
         """Send a call; several pictures are several requests."""

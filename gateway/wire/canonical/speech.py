@@ -1,4 +1,4 @@
-"""A text to be read aloud, and the sound that answers it."""
+"""A text to be read aloud; the sound that answers it is streamed, in `MediaDelta`s."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.types import Dialect, Usage
+from gateway.types import Dialect
 
 
 class SpeechRequest(Struct, frozen=True, kw_only=True):
@@ -29,14 +29,3 @@ class SpeechRequest(Struct, frozen=True, kw_only=True):
     """The client wants the sound in server-sent events."""
     extra: Mapping[str, Any] = {}
     """What only the client's dialect knows."""
-
-
-class SpeechAnswer(Struct, frozen=True, kw_only=True):
-    """What a provider spoke."""
-
-    samples: bytes
-    """16 bits, little-endian, one channel."""
-    rate: int
-    """Samples per second."""
-    usage: Usage | None = None
-    """As the provider says; None when it does not."""

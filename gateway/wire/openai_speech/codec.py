@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from gateway.types import Dialect, Usage
-from gateway.wire import sse, wav
+from gateway.types import Dialect
+from gateway.wire.always_streamed import AlwaysStreamed
 from gateway.wire.body import read_request
-from gateway.wire.canonical.speech import SpeechAnswer, SpeechRequest
+from gateway.wire.canonical.speech import SpeechRequest
 from gateway.wire.client_only import ClientOnly
-from gateway.wire.estimate import estimated_tokens
+from gateway.wire.codec import EventDecoder
+from gateway.wire.dialect import StreamReader
+from gateway.wire.openai_speech.spoken import SpokenReader
 
 
 class _Voice(Struct):
@@ -36,7 +37,7 @@ _decode_fields = msgspec.json.Decoder(dict[str, Any]).decode
 _KNOWN: Final = frozenset(_Request.__struct_fields__)
 
 
-class OpenAISpeechCodec(ClientOnly[SpeechRequest, SpeechAnswer]):
+class OpenAISpeechCodec(AlwaysStreamed, ClientOnly[SpeechRequest, Any]):
     """A text, and the sound as WAV or bare samples, or in events."""
 
     dialect: Dialect = "openai.speech"
@@ -60,31 +61,12 @@ class OpenAISpeechCodec(ClientOnly[SpeechRequest, SpeechAnswer]):
             extra={name: fields[name] for name in fields.keys() - _KNOWN if fields[name] is not None},
         )
 
-    def encode_answer(self, answer: SpeechAnswer, request: SpeechRequest) -> bytes:
-        """Write the sound."""
-        data = answer.samples
-        if request.format != "pcm":
-            data = wav.head(len(data), answer.rate) + data
-        if not request.events:
-            return data
-        usage = self.usage(answer, request)
-        told = {
-            "input_tokens": usage.prompt_tokens,
-            "output_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        }
-        sound = {"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()}
-        done = {"type": "speech.audio.done", "usage": told}
-        return b"".join(sse.event(msgspec.json.encode(event)) for event in (sound, done))
-
     def answer_type(self, request: SpeechRequest) -> bytes:
-        """Name the content type of what `encode_answer` writes."""
+        """Name the content type of what is written."""
         if request.events:
             return b"text/event-stream; charset=utf-8"
         return b"audio/pcm" if request.format == "pcm" else b"audio/wav"
 
-    def usage(self, answer: SpeechAnswer, request: SpeechRequest) -> Usage:
-        """Tell what the provider says, or estimate; characters and seconds are counted."""
-        said = answer.usage or Usage(prompt_tokens=estimated_tokens(len(request.text)), estimated=True)
-        seconds = len(answer.samples) / 2 / answer.rate
-        return msgspec.structs.replace(said, characters=len(request.text), seconds=seconds)
+    def reader(self, decoder: EventDecoder, request: SpeechRequest) -> StreamReader:
+        """Make a reader that hands on what a provider says aloud."""
+        return SpokenReader(decoder, request)

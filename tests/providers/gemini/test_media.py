@@ -20,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"
 
 JSON = {"content-type": "application/json"}
 PNG = b"\x89PNG\r\n\x1a\n"
+L16 = "audio/L16;codec=pcm;rate=24000"
 KEYS = ("not-a-real-key-one", "not-a-real-key-two")
 OPERATION = "models/veo-x/operations/abc123"
 
@@ -51,6 +52,20 @@ def said(*parts: dict[str, Any], finish: str = "STOP", **more: Any) -> Reply:
         **more,
     }
     return Reply(headers=JSON, parts=[json.dumps(answer).encode()])
+
+
+def spoken(*parts: dict[str, Any]) -> Reply:
+    """Each part in an event of its own; the last one ends the answer and tells what it cost."""
+    events: list[dict[str, Any]] = [
+        {"candidates": [{"content": {"role": "model", "parts": [part]}}], "modelVersion": "gemini-x"}
+        for part in parts
+    ]
+    events[-1]["candidates"][0]["finishReason"] = "STOP"
+    events[-1]["usageMetadata"] = {"promptTokenCount": 7, "candidatesTokenCount": 1290}
+    return Reply(
+        headers={"content-type": "text/event-stream"},
+        parts=[b"data: " + json.dumps(event).encode() + b"\n\n" for event in events],
+    )
 
 
 def inline(data: bytes, kind: str) -> dict[str, Any]:
@@ -162,13 +177,15 @@ async def test_a_picture_that_is_withheld(sdk: AsyncOpenAI, upstream: FakeUpstre
 
 async def test_speech(sdk: AsyncOpenAI, upstream: FakeUpstream) -> None:
     samples = bytes(range(256)) * 96
-    upstream.reply(said(inline(samples, "audio/L16;codec=pcm;rate=24000")))
-    spoken = await sdk.audio.speech.create(
+    pieces = [inline(samples[:1000], L16), inline(samples[1000:], L16)]
+    upstream.reply(spoken(*pieces))
+    heard = await sdk.audio.speech.create(
         model="gemini/gemini-x-tts", voice="Kore", input="Hello there", instructions="Say it cheerfully:"
     )
-    assert spoken.response.headers["content-type"] == "audio/wav"
-    assert spoken.content == wav.head(len(samples)) + samples
-    assert upstream.requests[-1].path == "/v1beta/models/gemini-x-tts:generateContent"
+    assert heard.response.headers["content-type"] == "audio/wav"
+    assert heard.content == wav.head(wav.UNKNOWN) + samples
+    assert wav.seconds(heard.content) == len(samples) / wav.BYTES_PER_SECOND
+    assert upstream.requests[-1].path == "/v1beta/models/gemini-x-tts:streamGenerateContent?alt=sse"
     assert sent(upstream) == {
         "contents": [{"role": "user", "parts": [{"text": "Say it cheerfully:\nHello there"}]}],
         "generationConfig": {
@@ -183,15 +200,17 @@ async def test_speech(sdk: AsyncOpenAI, upstream: FakeUpstream) -> None:
 
 
 async def test_speech_in_events(sdk: AsyncOpenAI, upstream: FakeUpstream) -> None:
-    upstream.reply(said(inline(b"\0\0" * 100, "audio/L16;rate=24000")))
+    upstream.reply(spoken(inline(b"\0\1" * 100, L16), {"text": "Hm."}, inline(b"\2\3" * 50, L16)))
     async with sdk.audio.speech.with_streaming_response.create(
         model="gemini/m", voice="Kore", input="Hello", response_format="pcm", stream_format="sse"
     ) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = [json.loads(line[6:]) async for line in response.iter_lines() if line]
-    assert [line["type"] for line in lines] == ["speech.audio.delta", "speech.audio.done"]
-    assert base64.b64decode(lines[0]["audio"]) == b"\0\0" * 100
-    assert lines[1]["usage"] == {"input_tokens": 7, "output_tokens": 1290, "total_tokens": 1297}
+    *sounds, done = lines
+    assert [base64.b64decode(sound["audio"]) for sound in sounds] == [b"\0\1" * 100, b"\2\3" * 50]
+    assert {sound["type"] for sound in sounds} == {"speech.audio.delta"}
+    assert done["type"] == "speech.audio.done"
+    assert done["usage"] == {"input_tokens": 7, "output_tokens": 1290, "total_tokens": 1297}
 
 
 @pytest.mark.parametrize(("field", "value"), [("response_format", "mp3"), ("speed", 2.0)])
@@ -202,7 +221,7 @@ async def test_what_gemini_cannot_speak_is_refused(sdk: AsyncOpenAI, field: str,
 
 
 async def test_an_answer_without_sound(sdk: AsyncOpenAI, upstream: FakeUpstream) -> None:
-    upstream.reply(said({"text": "I cannot speak."}))
+    upstream.reply(spoken({"text": "I cannot speak."}))
     with pytest.raises(openai.APIStatusError, match="no sound") as caught:
         await sdk.audio.speech.create(model="gemini/m", voice="Kore", input="Hello")
     assert caught.value.status_code == 502
