@@ -13,6 +13,7 @@ from gateway.admin.endpoint import Endpoint
 from gateway.admin.paging import after, page
 from gateway.admin.request import AdminRequest
 from gateway.admin.shapes import Body, Page, PageQuery, Query, Shown, moment
+from gateway.known import check_tenant
 from gateway_credits import reading
 from gateway_credits.account import Account, Kind, nano_of, shown
 from gateway_credits.book import MIDDLE, Book
@@ -170,6 +171,7 @@ class _Resource:
         """Grant credit."""
         new = request.body
         amount = nano_of(new.amount)
+        await check_tenant(request.database, new.tenant)
         done = await self._book.grant(
             new.tenant,
             amount,

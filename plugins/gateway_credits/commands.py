@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import click
 
+from gateway.errors import InvalidRequest
+from gateway.known import check_tenant
 from gateway.store.audit import Actor
 from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_credits import reading
@@ -102,8 +104,9 @@ def grant(
 ) -> None:
     """Give ACCOUNT credit."""
 
-    def work() -> Awaitable[bool]:
-        return book.grant(
+    async def work() -> bool:
+        await _check(book, account)
+        return await book.grant(
             account.tenant,
             amount,
             kind=kind,
@@ -146,7 +149,12 @@ def transfer(
     book: Book, source: Account, to: Account, amount: int, reference: str | None, as_json: bool
 ) -> None:
     """Move AMOUNT of credit from account SOURCE to account TO; it keeps its kind and expiry."""
-    done = _run(book, lambda: book.transfer(source, to, amount, reference=reference, actor=_actor()))
+
+    async def work() -> bool:
+        await _check(book, to)
+        return await book.transfer(source, to, amount, reference=reference, actor=_actor())
+
+    done = _run(book, work)
     told = {"source": source.shown, "to": to.shown, "amount": shown(amount)}
     _tell(as_json, done, told, "Moved {amount} from {source} to {to}.")
 
@@ -219,6 +227,14 @@ def _run(book: Book, work: Callable[[], Awaitable[T]]) -> T:
             await book.database.close()
 
     return asyncio.run(run())
+
+
+async def _check(book: Book, account: Account) -> None:
+    """Raise `BadParameter` for an account of a tenant that there is not: what it is given, nobody has."""
+    try:
+        await check_tenant(book.database, account.tenant)
+    except InvalidRequest as error:
+        raise click.BadParameter(error.message, param_hint="ACCOUNT") from error
 
 
 def _actor() -> Actor:

@@ -8,12 +8,15 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from gateway.cli import main
+from gateway.store.audit import Actor
+from gateway.store.tenants import create_tenant
 from gateway.types import NANO
 from gateway_credits.account import Account
 
 from .shop import PRICE, shop, who
 
 READER, OPERATOR = "billing.read", "gateway.billing"
+TESTS = Actor(kind="gateway", id="tests")
 LISTS = ("accounts", "grants", "transactions")
 
 
@@ -22,6 +25,10 @@ async def test_a_tenant_sees_its_own_and_operators_give(sqlite_url: str) -> None
         client, api = open_shop.client, "/admin/api/credits"
         grant = {"tenant": "acme", "amount": "7.5", "kind": "promotional", "reference": "gift-1"}
         operator = who("default", "usr_op", OPERATOR)
+        await create_tenant(open_shop.book.database, "acme", actor=TESTS)
+        nobody = await client.post(f"{api}/grants", json={**grant, "tenant": "acne"}, headers=operator)
+        assert (nobody.status_code, nobody.headers["content-type"]) == (404, "application/problem+json")
+        assert "no tenant 'acne', did you mean 'acme'?" in nobody.json()["detail"]
         for done in (True, False):
             answer = await client.post(f"{api}/grants", json=grant, headers=operator)
             assert (answer.status_code, answer.json()) == (201, {"done": done, "amount": "7.5"})
@@ -70,8 +77,15 @@ def test_the_commands(sqlite_url: str, tmp_path: Path) -> None:
         assert done.exit_code == code, done.output
         return done.output
 
+    for tenant in ("acme", "other"):
+        made = CliRunner().invoke(main, ["-c", str(config), "tenants", "create", tenant])
+        assert made.exit_code == 0, made.output
+    assert "no tenant 'acne', did you mean 'acme'?" in run("grant", "acne", "12.5", code=2)
+    assert "`gateway tenants create nobody`" in run("grant", "nobody/usr_ann", "12.5", code=2)
+    assert "0 credits" in run("balance", "acne")
     assert "Granted 12.5 to acme." in run("grant", "acme", "12.5", "--reference", "r", "--days", "30")
     assert "done before" in run("grant", "acme", "12.5", "--reference", "r")
+    assert "did you mean 'other'?" in run("transfer", "acme", "othr", "2.5", code=2)
     assert "Moved 2.5" in run("transfer", "acme", "other", "2.5")
     assert json.loads(run("balance", "acme", "--json"))["balance_nano"] == 10 * NANO
     assert "other: 2.5 credits" in run("balance", "other")
