@@ -334,12 +334,13 @@ def _as_provider_error(error: BaseException, provider: str, scrub: Callable[[str
         code = "upstream_cut" if isinstance(error, StreamCut) else "upstream_malformed"
         return ProviderError(f"The provider '{provider}' failed: {error}.", provider=provider, code=code)
     if isinstance(error, StreamFailed):
-        return ProviderError(
+        failure = ProviderError(
             scrub(error.message),
             provider=provider,
             can_fall_back=error.status not in CLIENTS_FAULT,
             status=error.status,
             type=scrub(error.type) if error.type else None,
-            code=scrub(error.code) if error.code else None,
         )
+        failure.code = scrub(error.code) if error.code else None  # a provider that names none means it
+        return failure
     return error

@@ -75,7 +75,7 @@ class Call(Shown):
     cached_write_tokens: int | None
     reasoning_tokens: int | None
     units: dict[str, Any] | None = Field(
-        description="What was used beside text: images, seconds, characters."
+        description="What was used beside text: images, seconds, characters, searches of the web and in files, containers."
     )
     estimated: bool = Field(description="Whether the usage is the gateway's estimate.")
     cost: float | None = Field(description="In the price book's currency; null where the price is unknown.")

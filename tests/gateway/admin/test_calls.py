@@ -35,7 +35,14 @@ def ids(rows: Rows) -> dict[str, str]:
         "other_model": rows.call("acme", NOON + 2, model="fast", upstream_model="gpt-x", provider="openai"),
         "of_ann": rows.call("acme", NOON + 3, user="usr_ann"),
         "of_bobs_key": rows.call("acme", NOON + 4, key=own, key_name="bob's"),
-        "of_bob": rows.call("acme", NOON + 5, user="usr_bob", cost=1_234_567_890, client_request_id="a_b"),
+        "of_bob": rows.call(
+            "acme",
+            NOON + 5,
+            user="usr_bob",
+            cost=1_234_567_890,
+            client_request_id="a_b",
+            units='{"searches":2}',
+        ),
         "of_others": rows.call("beta", NOON + 6, user="usr_ann"),
     }
 
@@ -94,6 +101,7 @@ def test_pages(client: TestClient, ids: dict[str, str]) -> None:
 
 def test_one_call(client: TestClient, ids: dict[str, str]) -> None:
     shown = client.get(f"/calls/{ids['of_bob']}", headers=READER).json()
+    assert shown["units"] == {"searches": 2}
     assert (shown["cost"], shown["cost_nano"]) == (1.23456789, 1_234_567_890)
     assert (shown["duration_ms"], shown["received_at"]) == (1500.0, "2025-06-16T12:00:05Z")
     assert client.get(f"/calls/{ids['failed']}", headers=READER).json()["error"] == {

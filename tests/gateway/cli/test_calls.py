@@ -16,7 +16,7 @@ from gateway import store
 from gateway.cli import main
 from gateway.ledger import Ledger
 from gateway.store import Database
-from gateway.types import Call, Outcome, Principal
+from gateway.types import Call, Outcome, Principal, Usage
 
 URL = "sqlite:///gateway.db"
 
@@ -46,7 +46,8 @@ def calls(make_call: Callable[..., Call], make_outcome: Callable[..., Outcome]) 
         "cost": None,
     }
     outcomes = [make_outcome(ended_at=1_700_000_001.0), make_outcome(status="failed", **error)]
-    outcomes.append(make_outcome(status="cancelled"))
+    used = Usage(prompt_tokens=5, completion_tokens=3, searches=2, images=1)
+    outcomes.append(make_outcome(status="cancelled", usage=used))
 
     async def fill() -> None:
         database = Database(URL)
@@ -170,6 +171,16 @@ def test_what_clients_wrote_does_nothing_to_the_terminal(command: list[str]):
     assert "fast\ufffd]0;owned" in output
     assert "\x1b" not in output
     assert "\x07" not in output
+
+
+@pytest.mark.usefixtures("calls")
+def test_what_was_used_beside_text_is_shown():
+    assert json.loads(run("calls", "--json", "--status", "cancelled").output)["units"] == {
+        "searches": 2,
+        "images": 1,
+    }
+    (units,) = [line for line in run("calls", "show", "01c").output.splitlines() if line.startswith("units")]
+    assert {one.strip() for one in units.removeprefix("units").split(",")} == {"2 searches", "1 images"}
 
 
 @pytest.mark.usefixtures("calls")
