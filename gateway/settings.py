@@ -254,6 +254,7 @@ class Settings(_Table):
             "cache_key",
             "metadata",
             "service_tier",
+            "task",
             "thinking",
             "tools.strict",
             "user",

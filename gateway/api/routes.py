@@ -33,6 +33,7 @@ CALLS: Final = MappingProxyType(
         "/v1/audio/translations": "openai.translations",
         "/v1/chat/completions": "openai.chat",
         "/v1/completions": "openai.completions",
+        "/v1/embed": "cohere.embed_v1",
         "/v1/embeddings": "openai.embeddings",
         "/v1/images/edits": "openai.image_edits",
         "/v1/images/generations": "openai.images",
@@ -41,6 +42,7 @@ CALLS: Final = MappingProxyType(
         "/v1/messages/count_tokens": "anthropic.count_tokens",
         "/v1/moderations": "openai.moderations",
         "/v1/rerank": "cohere.rerank",
+        "/v2/embed": "cohere.embed",
         "/v2/rerank": "cohere.rerank",
     }
 )

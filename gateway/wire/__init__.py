@@ -18,8 +18,8 @@ from gateway.wire.bedrock_embeddings import BedrockEmbeddings
 from gateway.wire.bedrock_images import BedrockImages
 from gateway.wire.codec import EVERYTHING, Codec
 from gateway.wire.cohere_chat import CohereChat, CohereChatCodec
-from gateway.wire.cohere_embed import CohereEmbedCodec
-from gateway.wire.cohere_embeddings import CohereEmbeddings
+from gateway.wire.cohere_embed import CohereEmbedCodec, CohereEmbedV1Codec
+from gateway.wire.cohere_embeddings import CohereEmbeddings, CohereEmbeddingsV1
 from gateway.wire.cohere_rerank import CohereRerank, CohereRerankCodec
 from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, StreamReader, Wire, WireError
 from gateway.wire.exchange import Exchange, Same, Translated
@@ -79,6 +79,7 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             AnthropicMessages(),
             CohereChat(),
             CohereEmbeddings(),
+            CohereEmbeddingsV1(),
             CohereRerank(),
             GeminiCountTokens(),
             GeminiEmbed(),
@@ -120,6 +121,7 @@ _FORMS: tuple[tuple[Codec[Any, Any], ...], ...] = (
         OpenAIEmbeddingsCodec(),
         BedrockEmbeddings(),
         CohereEmbedCodec(),
+        CohereEmbedV1Codec(),
         GeminiEmbedCodec(),
         VertexEmbedCodec(),
         OllamaEmbedCodec(),

@@ -70,3 +70,9 @@ class CohereEmbeddings(WholeAnswers):
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as Cohere does."""
         return error_body(error)
+
+
+class CohereEmbeddingsV1(CohereEmbeddings):
+    """The same in API v1, whose answers are shaped otherwise."""
+
+    name: Dialect = "cohere.embed_v1"

@@ -16,6 +16,7 @@ from gateway.wire import PLAIN, Given
 PATHS: Final[Mapping[str, str]] = {
     "cohere.chat": "/v2/chat",
     "cohere.embed": "/v2/embed",
+    "cohere.embed_v1": "/v1/embed",
     "cohere.rerank": "/v2/rerank",
     "rerank/v1": "/v1/rerank",
 }
@@ -24,6 +25,7 @@ PATHS: Final[Mapping[str, str]] = {
 
 _BY_PATH: Final[Mapping[str, Dialect]] = {
     "/v2/chat": "cohere.chat",
+    "/v1/embed": "cohere.embed_v1",
     "/v2/embed": "cohere.embed",
     "/v1/rerank": "cohere.rerank",
     "/v2/rerank": "cohere.rerank",
@@ -51,6 +53,11 @@ class CohereProvider(Service):
         "rerank": "cohere.rerank",
     }
 
+    def speaks(self, dialect: Dialect, model: str) -> bool:
+        """It also takes embeddings as clients of API v1 ask for them."""
+        del model
+        return dialect == "cohere.embed_v1"
+
     def request(self, attempt: Attempt, credential: Credential) -> tuple[Prepared, bytes, RawHeaders]:
         """Choose the head by the dialect, and for rerank by the version of the API that the request is for."""
         head: str = attempt.target.dialect
@@ -63,7 +70,7 @@ class CohereProvider(Service):
         return await self.listed(self.credentials.any().prepared["list"])
 
     def dialect_of(self, method: str, path: str) -> tuple[Dialect, Given] | None:
-        """Chat, embeddings, and rerank in both versions of the API."""
+        """Chat, and embeddings and rerank in both versions of the API."""
         dialect = _BY_PATH.get(path.rstrip("/")) if method == "POST" else None
         return (dialect, PLAIN) if dialect else None
 

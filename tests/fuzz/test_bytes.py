@@ -37,7 +37,7 @@ def able(path: str) -> tuple[str, ...]:
     match path.rpartition("/")[2].rpartition(":")[2]:
         case "rerank":
             return ("cohere",)
-        case "embeddings" | "embedContent" | "batchEmbedContents":
+        case "embeddings" | "embed" | "embedContent" | "batchEmbedContents":
             return tuple(name for name in PROVIDERS if name not in {"anthropic", "responses"})
         case "moderations":
             return ("mock", "openai")

@@ -33,7 +33,7 @@ def family(path: str, headers: Mapping[str, Any]) -> str:
         return "anthropic"
     if path.startswith("/v1beta/") or (path.startswith("/v1/models/") and ":" in path):
         return "gemini"
-    return "cohere" if path.endswith("/rerank") else "openai"
+    return "cohere" if path.endswith(("/rerank", "/embed")) else "openai"
 
 
 def check_error(path: str, got: Got, headers: Mapping[str, Any]) -> None:

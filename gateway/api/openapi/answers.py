@@ -194,6 +194,16 @@ class TokenCount(Struct):
     input_tokens: int
 
 
+class Embedded(Struct):
+    """https://docs.cohere.com/v2/reference/embed; API v1 answers with bare vectors where no type is named."""
+
+    embeddings: Anything | list[list[float]]
+    id: str | None = None
+    response_type: Literal["embeddings_by_type", "embeddings_floats"] | None = None
+    texts: list[str] | None = None
+    meta: Anything | None = None
+
+
 class Ranking(Struct):
     """Documents in the order of their relevance."""
 

@@ -84,6 +84,15 @@ CALLS: Final[Mapping[tuple[str, str], Operation]] = MappingProxyType(
             )
             for path in ("/v1/rerank", "/v2/rerank")
         },
+        **{
+            ("POST", path): Operation(
+                summary="Make vectors of texts, in Cohere's words",
+                families=("cohere",),
+                request=r.EmbedRequest,
+                answers=(a.Embedded,),
+            )
+            for path in ("/v1/embed", "/v2/embed")
+        },
         ("GET", "/v1/models"): Operation(summary="List models", families=_ALL, answers=_MODELS),
         ("GET", "/v1/models/{id}"): Operation(summary="Describe a model", families=_ALL, answers=_MODEL),
         ("GET", "/v1beta/models"): Operation(

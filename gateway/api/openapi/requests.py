@@ -166,6 +166,16 @@ class RerankRequest(Struct):
     top_n: Count | None = None
 
 
+class EmbedRequest(Struct):
+    """https://docs.cohere.com/v2/reference/embed."""
+
+    model: Name
+    texts: Annotated[list[str], Meta(min_length=1)]
+    input_type: Literal["search_document", "search_query", "classification", "clustering"] | None = None
+    embedding_types: list[Literal["float", "base64"]] | None = None
+    output_dimension: Count | None = None
+
+
 class Part(Struct, rename="camel"):
     """A part of what is said to Gemini."""
 
