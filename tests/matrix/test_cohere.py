@@ -19,6 +19,7 @@ from .run import CLIENTS, KEY
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]
 CONFIG = """
 [auth.apikey]
+[provider.mock]
 [provider.cohere]
 base_url = "{url}"
 api_key = "{key}"
@@ -54,13 +55,16 @@ async def test_embeds_and_ranks_and_every_call_is_counted(tmp_path: Path) -> Non
         ("own v1", "own v2", "v1", "v2"), order
     )
     assert (told["float"], told["int8"]) == ([[0.5, 0.25], [1.0, 0.0]], [[5, 2], [10, 0]])
+    assert told["gateway"] == [told["float"], told["int8"]]
+    assert told["other"] == told["bare"]
+    assert len(told["bare"]) == 2
     assert "documents" in told["refused"]
     counted = sorted(
         (call["capability"], call["prompt_tokens"], call["cost"] > 0)
         for call in calls
-        if call["status"] == "success"
+        if call["status"] == "success" and call["provider"] == "cohere"
     )
-    assert counted == [("embedding", 9, True), *[("rerank", 0, True)] * 4]
+    assert counted == [*[("embedding", 9, True)] * 2, *[("rerank", 0, True)] * 4]
 
 
 def _search(folder: Path, config: str, python: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

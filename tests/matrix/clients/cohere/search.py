@@ -1,6 +1,6 @@
 """Embeds and ranks with Cohere's official SDK, and prints what came of it as JSON.
 
-`search.py URL KEY` asks the gateway's own paths for rerank, which every provider with rerank stands behind, and Cohere's under `/provider`.
+`search.py URL KEY` asks at the gateway's own paths, which all providers stand behind, and at Cohere's under `/provider`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ def main() -> None:
     second, first = cohere.ClientV2(KEY, base_url=OWN), cohere.Client(KEY, base_url=OWN)
     gateway_second, gateway_first = cohere.ClientV2(KEY, base_url=URL), cohere.Client(KEY, base_url=URL)
     asked: Any = {"query": "Tides?", "documents": DOCUMENTS, "top_n": 2, "request_options": ONCE}
-    embedded = second.embed(
-        model="embed-v4.0",
-        input_type="search_document",
-        texts=DOCUMENTS,
-        embedding_types=["float", "int8"],
-        request_options=ONCE,
-    )
+    texts: Any = {"input_type": "search_document", "texts": DOCUMENTS, "request_options": ONCE}
+    types: Any = {"embedding_types": ["float", "int8"]}
+    embedded = second.embed(model="embed-v4.0", **texts, **types)
+    gateways = gateway_second.embed(model="cohere/embed-v4.0", **texts, **types)
+    other = gateway_second.embed(model="mock/embed", **texts, embedding_types=["float"])
+    bare = gateway_first.embed(model="mock/embed", **texts)
     refused = ""
     try:
         gateway_second.rerank(model="cohere/rerank-v3.5", query="Tides?", documents=[], request_options=ONCE)
@@ -43,6 +42,9 @@ def main() -> None:
             {
                 "float": embedded.embeddings.float_,
                 "int8": embedded.embeddings.int8,
+                "gateway": [gateways.embeddings.float_, gateways.embeddings.int8],
+                "other": other.embeddings.float_,
+                "bare": bare.embeddings,
                 "own v2": ranked(second.rerank(model="rerank-v3.5", **asked)),
                 "own v1": ranked(first.rerank(model="rerank-v3.5", **asked)),
                 "v2": ranked(gateway_second.rerank(model="cohere/rerank-v3.5", **asked)),
