@@ -27,6 +27,7 @@ from gateway.wire.gemini_count_tokens import GeminiCountTokens, GeminiCountToken
 from gateway.wire.gemini_embed import GeminiEmbed, GeminiEmbedCodec, VertexEmbedCodec
 from gateway.wire.gemini_generate import GeminiGenerate, GeminiGenerateCodec
 from gateway.wire.gemini_images import GeminiImages
+from gateway.wire.gemini_predict import GeminiPredict
 from gateway.wire.gemini_speech import GeminiSpeech
 from gateway.wire.gemini_videos import GeminiVideos
 from gateway.wire.ollama_chat import OllamaChatCodec
@@ -84,6 +85,7 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             GeminiCountTokens(),
             GeminiEmbed(),
             GeminiGenerate(),
+            GeminiPredict(),
             OpenAIModerations(),
             OpenAIChat(),
             OpenAICompletions(),

@@ -148,8 +148,14 @@ _DECODE: Final[Mapping[Dialect, Callable[[bytes], _Limited]]] = MappingProxyType
 )
 
 
+class _Parameters(Struct, rename="camel"):
+    sample_count: int | None = None
+
+
 class _Media(Struct):
     n: int | None = None
+    parameters: _Parameters | None = None
+    """Imagen's."""
     input: Raw = field(default_factory=Raw)
     seconds: int | str | None = None
     documents: Raw = field(default_factory=Raw)
@@ -193,7 +199,8 @@ def _limits(call: Call) -> tuple[int | None, int]:
 def _of_media(call: Call) -> Asked:
     try:
         given = _decode_media(call.body)
-        n, spoken, documents = max(1, given.n or 1), len(bytes(given.input)), given.documents
+        samples = given.parameters.sample_count if given.parameters else None
+        n, spoken, documents = max(1, given.n or samples or 1), len(bytes(given.input)), given.documents
         seconds = float(given.seconds or _FILM_SECONDS)
         ranked = len(_count(documents)) if bytes(documents) else 0
     except (ValueError, RecursionError):  # a form, as pictures are uploaded in

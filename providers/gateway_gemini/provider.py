@@ -69,6 +69,10 @@ class GeminiProvider(Service):
     """Makes the headers of every request to an account."""
     query_credentials = frozenset({"key", "access_token"})
 
+    def speaks(self, dialect: Dialect, model: str) -> bool:
+        """Imagen takes pictures as Google's own clients ask for them."""
+        return dialect == "gemini.predict" and is_imagen(model) and "image" in self.dialects
+
     def request(self, attempt: Attempt, credential: Credential) -> tuple[Prepared, bytes, RawHeaders]:
         """Choose the path by dialect and model; the body as the service wants it."""
         body = attempt.body
@@ -80,7 +84,7 @@ class GeminiProvider(Service):
             case "gemini.count_tokens":
                 method = "countTokens"
                 body = _counted(body) if self.on_vertex else body
-            case "vertex.embed":
+            case "vertex.embed" | "gemini.predict":
                 method = "predict"
             case "gemini.images" if is_imagen(attempt.target.model):
                 method = "predict"
@@ -107,6 +111,8 @@ class GeminiProvider(Service):
             return None
         if found[2] in _CLAUDES:
             return "anthropic.messages", Given(model=found[1])
+        if found[2] == "predict" and is_imagen(found[1]):
+            return "gemini.predict", Given(model=found[1])
         known = _METHODS.get(found[2])
         return (known[0], Given(model=found[1], stream=known[1])) if known else None
 

@@ -36,6 +36,24 @@ async def test_anthropic(serve: Any) -> None:
         assert refused.json()["type"] == "error", "Anthropic's clients get its errors"
 
 
+async def test_imagen_as_googles_clients_ask_for_it(serve: Any) -> None:
+    picture = {"bytesBase64Encoded": "iVBORw0KGgo=", "mimeType": "image/png"}
+    answer = json.dumps({"predictions": [picture, picture, {"raiFilteredReason": "No."}], "more": 1}).encode()
+    body = {"instances": [{"prompt": "A fox"}], "parameters": {"sampleCount": 3, "seed": 7}}
+    async with serve(Reply(headers=JSON, parts=[answer]), use="gemini", path="/v1beta") as served:
+        path = "/provider/acme/v1beta/models/imagen-4.0-generate-001:predict"
+        response = await served.http.post(path, json=body)
+        assert response.content == answer
+        assert json.loads(served.upstream.requests[0].body) == body
+        assert served.watch.last()[:4] == ("image", "imagen-4.0-generate-001", "acme", "success")
+        _, outcome = served.watch.ended[-1]
+        assert outcome.usage.images == 2
+        empty = await served.http.post(path, json={"instances": [{}]})
+        assert (empty.status_code, empty.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+        other = await served.http.post("/provider/acme/v1beta/models/gecko:predict", json=body)
+        assert (other.status_code, len(served.upstream.requests)) == (403, 1)
+
+
 async def test_gemini_and_a_key_in_the_query(serve: Any) -> None:
     answer = {
         "candidates": [
