@@ -126,6 +126,14 @@ def test_a_picture_is_no_text():
     assert (estimator("gpt-4o")(call_of(body)) or 0) < 2_000 * 2_500 + 10_000
 
 
+def test_each_picture_that_imagen_is_asked_for_counts():
+    def asked(pictures: int) -> int:
+        body = {"instances": [{"prompt": "A fox"}], "parameters": {"sampleCount": pictures}}
+        return estimator("gpt-image-2")(call_of(body, dialect="gemini.predict", capability="image")) or 0
+
+    assert asked(4) > 3 * asked(1) > 0
+
+
 def test_margin_and_the_worth_of_a_credit():
     call, rule = (
         call_of({"max_tokens": 100}),
