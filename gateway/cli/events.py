@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.options import json_option, registry_of
-from gateway.cli.shown import print_rows
 from gateway.cli.times import Moment, rfc3339
 from gateway.cli.work import command_actor, on_database
 from gateway.errors import GatewayError
+from gateway.shown import print_rows
 
 if TYPE_CHECKING:
     from gateway.store.sinks import DeadLetter, SinkState

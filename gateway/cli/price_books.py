@@ -11,8 +11,8 @@ import click
 
 from gateway.cli.options import config_of, json_option
 from gateway.cli.pricing import with_pricing
-from gateway.cli.shown import print_rows
 from gateway.errors import ConfigError
+from gateway.shown import print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

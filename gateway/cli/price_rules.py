@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.options import json_option
-from gateway.cli.shown import print_fields, print_rows
 from gateway.cli.times import Moment, rfc3339
 from gateway.cli.work import command_actor, on_database
+from gateway.shown import print_fields, print_rows
 
 if TYPE_CHECKING:
     from gateway.store import Database

@@ -13,7 +13,7 @@ from gateway.cli.price_explain import explain
 from gateway.cli.price_rules import end, rules, sell
 from gateway.cli.prices_again import reprice
 from gateway.cli.pricing import terms_words, with_pricing
-from gateway.cli.shown import print_rows
+from gateway.shown import print_rows
 
 if TYPE_CHECKING:
     from gateway.catalogue import Model

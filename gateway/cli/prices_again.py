@@ -9,9 +9,9 @@ import click
 
 from gateway.cli.options import json_option
 from gateway.cli.pricing import money, with_pricing
-from gateway.cli.shown import print_rows
 from gateway.cli.times import Moment
 from gateway.cli.work import command_actor
+from gateway.shown import print_rows
 
 if TYPE_CHECKING:
     from gateway.cli.pricing import Priced

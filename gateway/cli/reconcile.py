@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.options import json_option
-from gateway.cli.shown import print_rows
 from gateway.cli.times import Moment
 from gateway.cli.work import on_database
+from gateway.shown import print_rows
 from gateway.types import NANO
 
 if TYPE_CHECKING:

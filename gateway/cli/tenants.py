@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from gateway.cli.options import config_of, json_option
-from gateway.cli.shown import print_fields, print_rows
 from gateway.cli.times import rfc3339
 from gateway.cli.work import command_actor, on_database
+from gateway.shown import print_fields, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.options import config_of, json_option
-from gateway.cli.shown import print_fields, print_rows
 from gateway.cli.times import Duration, rfc3339
 from gateway.cli.welcome import show_link
 from gateway.cli.work import command_actor, on_database
+from gateway.shown import print_fields, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

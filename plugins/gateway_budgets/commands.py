@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, get_
 import click
 
 from gateway.errors import InvalidRequest
+from gateway.known import check_tenant
+from gateway.shown import print_rows
 from gateway.store.audit import Actor
 from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_budgets.amount import nano_of, shown
@@ -100,11 +102,14 @@ def _list(database: Database, run: Run) -> click.Command:
     @_JSON
     def list_(tenant: str, as_json: bool) -> None:
         """List the budgets of a tenant. With --json one object per line."""
-        rows = run(lambda: list_budgets(database, tenant))
-        for row in rows:
-            click.echo(json.dumps(_record(row)) if as_json else _line(row))
-        if not (rows or as_json):
-            click.echo(f"The tenant {tenant} has no budgets. Set one: gateway budgets set 100/month")
+
+        async def work() -> list[Budget]:
+            await check_tenant(database, tenant)
+            return await list_budgets(database, tenant)
+
+        as_row = _record if as_json else _row
+        none = f"The tenant {tenant} has no budgets. Set one: gateway budgets set 100/month --tenant {tenant}"
+        print_rows([*map(as_row, run(work))], as_json=as_json, none=none)
 
     return list_
 
@@ -119,8 +124,14 @@ def _set_command(database: Database, run: Run) -> click.Command:
     @click.option("--model", help="For this model or `prefix*` only.")
     @click.option("--soft", is_flag=True, help="Tell, but refuse nothing.")
     @click.option("--time-zone", default="UTC", show_default=True, help="In which periods begin.")
+    @_JSON
     def set_(
-        amount: tuple[int, Span], tenant: str, soft: bool, time_zone: str, **subjects: str | None
+        amount: tuple[int, Span],
+        tenant: str,
+        soft: bool,
+        time_zone: str,
+        as_json: bool,
+        **subjects: str | None,
     ) -> None:
         """Set a budget of so many credits, as 25/month; without options for the tenant as a whole."""
         scope, subject = _subject(subjects)
@@ -133,7 +144,8 @@ def _set_command(database: Database, run: Run) -> click.Command:
             amount=amount[0],
             kind="soft" if soft else "hard",
         )
-        click.echo(f"Set {_line(run(lambda: _set(database, new)))}")
+        row = run(lambda: _set(database, new))
+        click.echo(json.dumps(_record(row)) if as_json else f"Set {_line(row)}")
 
     return set_
 
@@ -157,16 +169,16 @@ def _status_command(database: Database, currencies: Mapping[str, Decimal], run: 
     def status(tenant: str, as_json: bool) -> None:
         """Tell how budgets stand, those that keys have of their own among them. With --json one object per line."""
         found = run(lambda: _standings(database, currencies, tenant))
-        for standing in found:
-            click.echo(json.dumps(_status(standing)) if as_json else _told(standing))
-        if not (found or as_json):
-            click.echo(f"The tenant {tenant} has no budgets.")
+        as_row = _status if as_json else _standing_row
+        none = f"The tenant {tenant} has no budgets. Set one: gateway budgets set 100/month --tenant {tenant}"
+        print_rows([*map(as_row, found)], as_json=as_json, none=none)
 
     return status
 
 
 async def _set(database: Database, new: NewBudget) -> Budget:
     """Change the budget for the same thing and period, or make one."""
+    await check_tenant(database, new.tenant)
     found = await find_budget(database, new)
     if found is None:
         return await create_budget(database, new, actor=_actor())
@@ -180,6 +192,7 @@ async def _set(database: Database, new: NewBudget) -> Budget:
 
 
 async def _standings(database: Database, currencies: Mapping[str, Decimal], tenant: str) -> list[Standing]:
+    await check_tenant(database, tenant)
     book = Book(database, currencies)
     await book.refresh_keys(0)
     entries = [*map(entry_of, await list_budgets(database, tenant)), *book.of_keys(tenant)]
@@ -233,13 +246,37 @@ def _status(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _told(standing: Standing) -> str:
+def _row(row: Budget) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "of": f"{row.scope} {row.subject}".strip(),
+        "amount": shown(row.amount),
+        "per": row.period,
+        "in": row.time_zone,
+        "kind": row.kind,
+    }
+
+
+def _standing_row(standing: Standing) -> dict[str, Any]:
+    """How a budget stands; what is in a currency that is not counted refuses all calls."""
     entry = standing.entry
-    whom = f"{entry.scope} {entry.subject}".strip()
-    if entry.amount is None:
-        return f"{entry.id}  {whom}  refused: its budget is in {entry.currency}, which is not counted"
-    alerts = "".join(f"  {threshold} %" for threshold in standing.alerts[-1:])
-    return (
-        f"{entry.id}  {whom}  spent {shown(standing.spent)} of {shown(entry.amount)}/{entry.span}, "
-        f"reserved {shown(standing.reserved)}, left {shown(standing.left)}  {entry.kind}{alerts}"
-    )
+    told = {
+        "id": entry.id,
+        "of": f"{entry.scope} {entry.subject}".strip(),
+        "amount": f"not counted: {entry.currency}",
+        "per": entry.span,
+        "spent": "",
+        "reserved": "",
+        "left": "0",
+        "reached": "",
+        "kind": entry.kind,
+    }
+    if entry.amount is not None:
+        told |= {
+            "amount": shown(entry.amount),
+            "spent": shown(standing.spent),
+            "reserved": shown(standing.reserved) if standing.reserved else "",
+            "left": shown(standing.left),
+            "reached": "".join(f"{threshold} %" for threshold in standing.alerts[-1:]),
+        }
+    return told

@@ -20,7 +20,7 @@ from gateway_invoices.config import InvoicesConfig
 from gateway_invoices.crediting import credit_note
 from gateway_invoices.document import Document, digest, encoded
 from gateway_invoices.drafting import entity_named, item_ids, make_document
-from gateway_invoices.reading import Invoice, get_invoice
+from gateway_invoices.reading import Invoice, day_of, get_invoice
 from gateway_invoices.tables import counters, customers, invoices, items
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ class Book:
             await _check_free(connection, draft.tenant, draft.period_start, draft.period_end)
             now = time.time()
             if draft.period_end > now:
-                raise _conflict(f"{name}: the period has not ended.")
+                raise _conflict(
+                    f"{name}: the period has not ended; it can be issued from {day_of(draft.period_end)} on."
+                )
             document = draft.shown
             fresh, running = await make_document(
                 connection,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,14 +13,15 @@ import click
 import msgspec
 
 from gateway.errors import InvalidRequest
+from gateway.shown import print_rows
 from gateway_invoices.book import Book
 from gateway_invoices.currency import minor_units
 from gateway_invoices.customer_commands import customer
 from gateway_invoices.exporting import MEDIA, Exporter
 from gateway_invoices.item_commands import add
-from gateway_invoices.reading import list_invoices, read_invoice
-from gateway_invoices.running import Desk, actor, run, told
-from gateway_invoices.runs import list_runs, run_shown
+from gateway_invoices.reading import day_of, list_invoices, read_invoice
+from gateway_invoices.running import Desk, actor, row_of, run, told
+from gateway_invoices.runs import list_runs
 from gateway_invoices.tabular import as_object
 from gateway_invoices.verify import verify
 
@@ -68,8 +70,12 @@ def draft(
             return [await book.draft(tenant, start, end, entity=entity, actor=actor()) for tenant in tenants]
         return await book.draft_all(start, end, entity=entity, actor=actor())
 
-    for invoice in run(desk, work):
+    drafts = run(desk, work)
+    for invoice in drafts:
         told(invoice, as_json=as_json)
+    if not (drafts or as_json):
+        days = f"{day_of(start)} to {day_of(end - 1)}"
+        click.echo(f"Nothing to draft: who has customer data used nothing from {days}, or is invoiced.")
 
 
 @click.command()
@@ -129,8 +135,16 @@ def credit(desk: Desk, number: str, amount: Decimal | None, reason: str, as_json
 def list_(desk: Desk, tenant: str | None, status: str | None, limit: int, as_json: bool) -> None:
     """List invoices, newest first. With --json one object per line."""
     found = run(desk, lambda book: list_invoices(book.database, tenant, limit=limit, status=status))
-    for invoice in found:
-        told(invoice, as_json=as_json)
+    if as_json:
+        for invoice in found:
+            told(invoice, as_json=True)
+        return
+    print_rows([*map(row_of, found)], as_json=False, none=_none(tenant, status))
+
+
+def _none(tenant: str | None, status: str | None) -> str:
+    of = "".join((f" of {tenant}" if tenant else "", f" that are {status}" if status else ""))
+    return f"There are no invoices{of}. Draft those of last month: gateway invoices draft --all"
 
 
 @click.command()
@@ -187,19 +201,28 @@ def export(desk: Desk, number: str, form: Any, output: Path | None) -> None:
 @click.pass_obj
 def runs(desk: Desk, as_json: bool) -> None:
     """List the months whose drafts the gateway makes by itself, newest first."""
-    for run_ in run(desk, lambda book: list_runs(book.database)):
-        click.echo(msgspec.json.encode(run_) if as_json else run_shown(run_))
+    found = run(desk, lambda book: list_runs(book.database))
+    rows = [msgspec.to_builtins(one) for one in found]
+    none = "There are no runs. They begin with a table [billing.invoices.automatic] in the config."
+    print_rows(rows, as_json=as_json, none=none)
 
 
 @click.command(name="verify")
 @click.argument("numbers", nargs=-1, required=True)
+@_json
 @click.pass_obj
-def verify_(desk: Desk, numbers: tuple[str, ...]) -> None:
-    """Prove that invoices NUMBERS are as they were issued, add up, and say what the ledger says; exits with 1 if not."""
+def verify_(desk: Desk, numbers: tuple[str, ...], as_json: bool) -> None:
+    """Prove that invoices NUMBERS are as they were issued, add up, and say what the ledger says; exits with 1 if not.
+
+    With --json one object per line.
+    """
     wrong = False
     for number in numbers:
         problems = run(desk, lambda book, number=number: verify(book, number))
         wrong = wrong or bool(problems)
+        if as_json:
+            click.echo(json.dumps({"number": number, "ok": not problems, "problems": problems}))
+            continue
         for problem in problems:
             click.echo(f"{number}: {problem}", err=True)
         if not problems:

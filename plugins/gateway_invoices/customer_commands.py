@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from gateway.errors import InvalidRequest
+from gateway.known import check_tenant
 from gateway_invoices.book import Book
 from gateway_invoices.config import Language
 from gateway_invoices.customers import Customer, read_customer, set_customer
@@ -33,6 +34,7 @@ def customer(desk: Desk, tenant: str, address: tuple[str, ...], **given: Any) ->
         changes["address"] = address
 
     async def work(book: Book) -> Customer | None:
+        await check_tenant(book.database, tenant)
         present = await read_customer(book.database, tenant)
         if not changes:
             return present
@@ -44,7 +46,11 @@ def customer(desk: Desk, tenant: str, address: tuple[str, ...], **given: Any) ->
 
     found = run(desk, work)
     if found is None:
-        raise InvalidRequest(f"Tenant {tenant!r} has no customer data.", status=404, code="not_found")
+        raise InvalidRequest(
+            f"Tenant {tenant!r} has no customer data: set it with --name, --address and --country.",
+            status=404,
+            code="not_found",
+        )
     click.echo(msgspec.json.format(msgspec.json.encode(found)))
 
 

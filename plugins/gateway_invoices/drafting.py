@@ -41,7 +41,7 @@ async def make_document(
     customer = await find_customer(connection, tenant)
     if customer is None:
         raise InvalidRequest(
-            f"Tenant {tenant!r} has no customer data: set it with `gateway invoices customer {tenant}`.",
+            f"Tenant {tenant!r} has no customer data: set it with `gateway invoices customer {tenant} --name … --address … --country …`.",
             status=409,
             code="no_customer",
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, get_args
 
 import click
 
+from gateway.known import check_tenant
 from gateway_invoices.book import Book
 from gateway_invoices.items import ItemKind, NewItem, add_item
 from gateway_invoices.running import Desk, actor, run
@@ -33,12 +35,14 @@ class _NumberType(click.ParamType[Any]):
 @click.option("--quantity", type=_NumberType(), default="1", show_default=True)
 @click.option("--currency", required=True, help="That of the entity which invoices: EUR.")
 @click.option("--reference", required=True, help="The reason, told only once: again, nothing happens.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def add(desk: Desk, tenant: str, text: str, price: Decimal, **more: Any) -> None:
+def add(desk: Desk, tenant: str, text: str, price: Decimal, as_json: bool, **more: Any) -> None:
     """Add a line to the next invoice of TENANT: TEXT, at PRICE each. After `--`, a PRICE below zero takes off."""
     new = NewItem(text=text, unit_price=price, **more)
 
     async def work(book: Book) -> bool:
+        await check_tenant(book.database, tenant)
         known = {entity.currency for entity in book.config.entities.values()}
         if new.currency not in known:
             raise click.UsageError(
@@ -46,4 +50,8 @@ def add(desk: Desk, tenant: str, text: str, price: Decimal, **more: Any) -> None
             )
         return await add_item(book.database, tenant, new, actor=actor())
 
-    click.echo("Added." if run(desk, work) else "Nothing to do: this was done before.")
+    done = run(desk, work)
+    if as_json:
+        click.echo(json.dumps({"tenant": tenant, "reference": new.reference, "done": done}))
+    else:
+        click.echo("Added." if done else "Nothing to do: this was done before.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -51,6 +52,11 @@ class Invoice(Struct, frozen=True, kw_only=True):
     def shown(self) -> Document:
         """What stands on it."""
         return decoded(self.document)
+
+
+def day_of(moment: float) -> str:
+    """The day, in UTC, of a moment in Unix seconds: `2026-10-31`."""
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
 
 
 async def list_invoices(

@@ -6,7 +6,7 @@ import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -67,3 +67,17 @@ def told(invoice: Invoice, *, as_json: bool) -> None:
     )
     if invoice.status == "draft" and shown["unpriced_calls"]:
         click.echo(f"  {shown['unpriced_calls']} calls have no price and are not on it", err=True)
+
+
+def row_of(invoice: Invoice) -> dict[str, Any]:
+    """What of an invoice a table has room for."""
+    shown = as_object(invoice)
+    return {
+        "id": invoice.name,
+        "state": invoice.status,
+        "tenant": invoice.tenant,
+        "from": shown["period_start"],
+        "to": shown["period_end"],
+        "total": shown["total"],
+        "currency": invoice.currency,
+    }

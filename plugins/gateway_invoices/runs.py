@@ -136,18 +136,6 @@ def start_of(month: str) -> float:
         ) from None
 
 
-def run_shown(run: Run) -> str:
-    """A month in a line."""
-    if run.done_at is None:
-        return f"{run.month}  {run.state}" if run.error is None else f"{run.month}  {run.state}: {run.error}"
-    lacking = "".join(
-        f", {len(names)} {what}: {', '.join(names)}"
-        for names, what in ((run.failed, "failed"), (run.without_data, "without customer data"))
-        if names
-    )
-    return f"{run.month}  {run.drafted} drafted at {run.done_at}{lacking}"
-
-
 def _state(row: Any) -> State:
     if row.done_at is not None:
         return "done"

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import click
 
+from gateway.known import check_tenant
+from gateway.shown import print_rows
 from gateway.store.audit import Actor
 from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_subscription.money import shown
 from gateway_subscription.plans import Plan, Plans
 from gateway_subscription.rows import Row, all_subscriptions, cancel, change, set_overdue, subscribe
+from gateway_subscription.used import all_used, used_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +65,9 @@ def _plans(plans: Plans) -> click.Group:
     @_JSON
     def list_(as_json: bool) -> None:
         """List the plans. With --json one object per line."""
-        for name, plan in plans.by_id.items():
-            click.echo(json.dumps(_plan(name, plan)) if as_json else _line(name, plan))
+        as_row = _plan if as_json else _plan_row
+        rows = [as_row(name, plan) for name, plan in plans.by_id.items()]
+        print_rows(rows, as_json=as_json, none="There are no plans.")
 
     @group.command()
     @click.argument("plan")
@@ -83,20 +87,28 @@ def _subscriptions(database: Database, plans: Plans, run: Run) -> click.Group:
     @_JSON
     def list_(as_json: bool) -> None:
         """List the subscriptions of all tenants. With --json one object per line."""
-        rows = run(lambda: all_subscriptions(database))
-        for row in rows:
-            click.echo(json.dumps(_record(row)) if as_json else _told(row))
-        if not (rows or as_json):
-            click.echo("There are no subscriptions. Begin one: gateway subscriptions create TENANT PLAN")
+
+        async def work() -> list[dict[str, Any]]:
+            rows = await all_subscriptions(database)
+            used = await all_used(database, rows)
+            return [(_record if as_json else _row)(row, used[row.id]) for row in rows]
+
+        none = "There are no subscriptions. Begin one: gateway subscriptions create TENANT PLAN"
+        print_rows(run(work), as_json=as_json, none=none)
 
     @group.command()
     @_TENANT
     @click.argument("plan")
     @_SEATS
-    def create(tenant: str, plan: str, seats: int | None) -> None:
+    @_JSON
+    def create(tenant: str, plan: str, seats: int | None, as_json: bool) -> None:
         """Begin a subscription of a tenant."""
-        row = run(lambda: subscribe(database, plans, tenant, plan, seats=seats or 1, actor=_actor()))
-        click.echo(_told(row))
+
+        async def work() -> Row:
+            await check_tenant(database, tenant)
+            return await subscribe(database, plans, tenant, plan, seats=seats or 1, actor=_actor())
+
+        _tell(database, run, work, as_json=as_json)
 
     group.add_command(_change(database, plans, run))
     group.add_command(_cancel(database, plans, run))
@@ -110,10 +122,14 @@ def _change(database: Database, plans: Plans, run: Run) -> click.Command:
     @click.argument("plan")
     @_SEATS
     @click.option("--at-end", is_flag=True, help="From the next period on.")
-    def change_(tenant: str, plan: str, seats: int | None, at_end: bool) -> None:
+    @_JSON
+    def change_(tenant: str, plan: str, seats: int | None, at_end: bool, as_json: bool) -> None:
         """Change the plan of a tenant: to more at once, to less at the end of the period."""
-        row = run(lambda: change(database, plans, tenant, plan, seats=seats, at_end=at_end, actor=_actor()))
-        click.echo(_told(row))
+
+        def work() -> Awaitable[Row]:
+            return change(database, plans, tenant, plan, seats=seats, at_end=at_end, actor=_actor())
+
+        _tell(database, run, work, as_json=as_json)
 
     return change_
 
@@ -122,9 +138,14 @@ def _cancel(database: Database, plans: Plans, run: Run) -> click.Command:
     @click.command("cancel")
     @_TENANT
     @click.option("--now", is_flag=True, help="At once, and give back what is left of the period.")
-    def cancel_(tenant: str, now: bool) -> None:
+    @_JSON
+    def cancel_(tenant: str, now: bool, as_json: bool) -> None:
         """Cancel the subscription of a tenant at the end of its period."""
-        click.echo(_told(run(lambda: cancel(database, plans, tenant, at_end=not now, actor=_actor()))))
+
+        def work() -> Awaitable[Row]:
+            return cancel(database, plans, tenant, at_end=not now, actor=_actor())
+
+        _tell(database, run, work, as_json=as_json)
 
     return cancel_
 
@@ -133,12 +154,27 @@ def _overdue(database: Database, plans: Plans, run: Run) -> click.Command:
     @click.command("overdue")
     @_TENANT
     @click.option("--paid", is_flag=True, help="It is paid after all.")
-    def overdue(tenant: str, paid: bool) -> None:
+    @_JSON
+    def overdue(tenant: str, paid: bool, as_json: bool) -> None:
         """Say that a tenant's payment is overdue: its days of grace begin to run."""
-        row = run(lambda: set_overdue(database, plans, tenant, overdue=not paid, actor=_actor()))
-        click.echo(_told(row))
+
+        def work() -> Awaitable[Row]:
+            return set_overdue(database, plans, tenant, overdue=not paid, actor=_actor())
+
+        _tell(database, run, work, as_json=as_json)
 
     return overdue
+
+
+def _tell(database: Database, run: Run, work: Work[Row], *, as_json: bool) -> None:
+    """Do the work, and print the subscription that it leaves."""
+
+    async def done() -> tuple[Row, int]:
+        row = await work()
+        return row, await used_of(database, row)
+
+    row, used = run(done)
+    click.echo(json.dumps(_record(row, used)) if as_json else _told(row))
 
 
 def _actor() -> Actor:
@@ -153,26 +189,49 @@ def _plan(id: str, plan: Plan) -> dict[str, Any]:
     return {"id": id, **plan.model_dump(mode="json")}
 
 
-def _line(id: str, plan: Plan) -> str:
-    included = "usage not limited" if plan.included is None else f"{plan.included} credits included"
-    return f"{id}  {plan.name}  {plan.price} {plan.currency}/{plan.period}  {included}, then {plan.overage}"
+def _plan_row(id: str, plan: Plan) -> dict[str, Any]:
+    """What of a plan a table has room for; `gateway plans show` has all."""
+    return {
+        "id": id,
+        "seat price": f"{plan.price:f} {plan.currency}/{plan.period}",
+        "included": "all" if plan.included is None else f"{plan.included:f}",
+        "then": None if plan.included is None else plan.overage,
+        "seats": None if plan.most_seats is None else f"up to {plan.most_seats}",
+        "trial": f"{plan.trial_days} days" if plan.trial_days else None,
+        "models": plan.models,
+    }
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: Row, used: int) -> dict[str, Any]:
     names = ("id", "tenant", "plan", "seats", "status", "next_plan", "next_seats", "cancel_at_end")
     times = ("period_start", "period_end", "grace_until")
     return (
         {name: getattr(row, name) for name in names}
         | {name: _time(getattr(row, name)) for name in times}
-        | {"included": None if row.included is None else shown(row.included)}
+        | {"included": None if row.included is None else shown(row.included), "used": shown(used)}
     )
+
+
+def _row(row: Row, used: int) -> dict[str, Any]:
+    """What of a subscription a table has room for."""
+    until = row.period_end if row.grace_until is None else row.grace_until
+    return {
+        "tenant": row.tenant,
+        "plan": row.plan,
+        "seats": row.seats,
+        "state": row.status,
+        "until": (_time(until) or "")[:10] if row.served else None,
+        "then": "ends" if row.cancel_at_end else row.next_plan,
+        "used": shown(used),
+        "of": "all" if row.included is None else shown(row.included),
+    }
 
 
 def _told(row: Row) -> str:
     more = f", then {row.next_plan}" if row.next_plan else ", then it ends" if row.cancel_at_end else ""
     until = row.period_end if row.grace_until is None else row.grace_until
     end = f" until {_time(until)}{more}" if row.served else ""
-    return f"{row.tenant}  {row.plan}, {row.seats} seats  {row.status}{end}"
+    return f"{row.tenant}  {row.plan}, {row.seats} {'seat' if row.seats == 1 else 'seats'}  {row.status}{end}"
 
 
 def _time(moment: int | None) -> str | None:

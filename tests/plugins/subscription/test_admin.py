@@ -91,7 +91,10 @@ def test_the_commands_do_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert result.exit_code == code, result.output
         return result.output
 
-    assert "starter  Starter  19 USD/month  20 credits included, then refuse" in run("plans", "list")
+    words = next(line for line in run("plans", "list").splitlines() if line.startswith("starter"))
+    assert words.split() == ["starter", "19", "USD/month", "20", "refuse", "up", "to", "5", "14", "days"]
+    starter = [json.loads(line) for line in run("plans", "list", "--json").splitlines()][1]
+    assert (starter["id"], starter["price"], starter["grace_days"]) == ("starter", "19", 7)
     assert json.loads(run("plans", "show", "free"))["most_seats"] == 1
     assert "no subscriptions" in run("subscriptions", "list")
     run("tenants", "create", "acme")
@@ -103,4 +106,6 @@ def test_the_commands_do_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "then it ends" in run("subscriptions", "cancel", "acme")
     assert "past_due" in run("subscriptions", "overdue", "acme")
     assert json.loads(run("subscriptions", "list", "--json"))["status"] == "past_due"
-    assert "cancelled" in run("subscriptions", "cancel", "acme", "--now")
+    assert "past_due" in run("subscriptions", "list")
+    assert json.loads(run("subscriptions", "cancel", "acme", "--now", "--json"))["status"] == "cancelled"
+    assert "did you mean 'acme'?" in run("subscriptions", "create", "acne", "free", code=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +12,10 @@ import click
 _COLOURS: Final = {
     "active": "green",
     "open": "green",
+    "paid": "green",
     "accepted": "cyan",
+    "trialing": "cyan",
+    "past_due": "yellow",
     "suspended": "yellow",
     "disabled": "yellow",
     "expired": "yellow",
@@ -19,6 +23,9 @@ _COLOURS: Final = {
     "erased": "red",
 }
 """Of the words that a column `state` may hold."""
+_WHOLE: Final = frozenset({"id", "user"})
+"""Columns that are copied into other commands."""
+_NUMBER: Final = re.compile(r"(-?[\d.]+ ?%?)?")
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, none: str) -> None:
@@ -30,18 +37,24 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, none: str) -
     if not rows:
         click.echo(none)
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.console import Console  # noqa: PLC0415 - slow, and only for tables
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     names = [name for name in rows[0] if any(_text(row[name]) for row in rows)]
     for name in names:
-        table.add_column(name.removesuffix("_at").replace("_", " "), no_wrap=name in {"id", "user"})
+        numbers = all(_NUMBER.fullmatch(_text(row[name])) for row in rows)
+        table.add_column(
+            name.removesuffix("_at").replace("_", " "),
+            no_wrap=numbers or name in _WHOLE,
+            justify="right" if numbers else "left",
+            overflow="fold",
+        )
     for row in rows:
         cells = [Text(_text(row[name])[: 10 if name.endswith("_at") else None]) for name in names]
         for name, cell in zip(names, cells, strict=True):
-            if name in {"id", "user"}:
+            if name in _WHOLE:
                 cell.stylize("cyan")
             elif name == "state":
                 cell.stylize(_COLOURS.get(cell.plain, ""))
