@@ -80,8 +80,8 @@ class Running:
         return self.task.cancelling() == 0
 
 
-class InFlight:
-    """All running calls of one gateway."""
+class InFlight(dict[str, Running]):
+    """All running calls of one gateway, by id."""
 
     def __init__(
         self,
@@ -91,23 +91,17 @@ class InFlight:
         session_seconds: float,
         keep_alive_seconds: float,
     ) -> None:
+        super().__init__()
         self._on_disconnect = on_disconnect
         self._total = total_seconds
         self._session = session_seconds
         self._keep_alive = keep_alive_seconds
-        self._calls: dict[str, Running] = {}
         self._ticking = False
         self._idle: asyncio.Event | None = None
 
-    def __len__(self) -> int:
-        return len(self._calls)
-
-    def __getitem__(self, call_id: str) -> Running:
-        return self._calls[call_id]
-
     def abort(self, call_id: str, reason: GatewayError) -> None:
         """Stop one call, if it is running here."""
-        running = self._calls.get(call_id)
+        running = self.get(call_id)
         if running is not None:
             running.abort(reason)
 
@@ -116,7 +110,7 @@ class InFlight:
         task = asyncio.current_task()
         assert task is not None
         running = Running(call, reply, task, time.monotonic())
-        self._calls[call.id] = running
+        self[call.id] = running
         if not self._ticking:
             self._ticking = True
             loop = task.get_loop()
@@ -125,8 +119,8 @@ class InFlight:
 
     def remove(self, running: Running) -> None:
         """Let go of a call that has ended."""
-        del self._calls[running.call.id]
-        if self._idle is not None and not self._calls:
+        del self[running.call.id]
+        if self._idle is not None and not self:
             self._idle.set()
         if running.watcher is not None:
             running.watcher.cancel()
@@ -136,25 +130,25 @@ class InFlight:
 
     async def finish(self, seconds: float, reason: GatewayError) -> None:
         """Wait until every call has ended; after so many seconds, stop those that have not."""
-        if not self._calls:
+        if not self:
             return
         self._idle = asyncio.Event()
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
-            while self._calls:
-                for running in list(self._calls.values()):
+            while self:
+                for running in list(self.values()):
                     running.abort(reason)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._idle.wait(), LAST_WORD_SECONDS)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._calls:
+        if not self:
             self._ticking = False
             return
         loop.call_later(TICK_SECONDS, self._tick, loop)
         now = time.monotonic()
-        for running in list(self._calls.values()):
+        for running in list(self.values()):
             age = now - running.began
             if running.call.capability == "realtime":
                 if age > self._session:

@@ -93,11 +93,12 @@ class Pipeline:
                 raise
 
     def _answer(self, call: Call) -> Awaitable[Answer]:
-        name = call.asks_for
-        if name is not None and not call.principal.may_use(name):
-            raise PermissionDenied(
-                f"This API key may not use the model '{name}'.", param="model", code="model_not_allowed"
-            )
+        if call.principal.models is not None:
+            name = call.asks_for
+            if name is not None and not call.principal.may_use(name):
+                raise PermissionDenied(
+                    f"This API key may not use the model '{name}'.", param="model", code="model_not_allowed"
+                )
         return self._proceed(call)
 
     async def _attempts(self, call: Call) -> Answer:

@@ -45,14 +45,9 @@ class CallerLimits:
         self._counters = {"requests": requests, "tokens": tokens}
         self._strategy: Strategy = strategy
         self._limits: dict[tuple[str, int], Limit] = {}
-        self._running: Counter[str] = Counter()
-        self._begun: dict[str, Sequence[str]] = {}
-        """Under which names a call is counted as running."""
-
-    @property
-    def running(self) -> bool:
-        """Whether there are calls whose number is limited."""
-        return bool(self._begun)
+        self._counts: Counter[str] = Counter()
+        self.running: dict[str, Sequence[str]] = {}
+        """Calls whose number is limited, and under which names each is counted."""
 
     async def close(self) -> None:
         """Finish what was to be counted soon."""
@@ -84,10 +79,10 @@ class CallerLimits:
 
     def finished(self, call: Call, held: Sequence[Held], tokens: int) -> None:
         """Count the tokens of a call that has ended, and that it runs no more."""
-        for who in self._begun.pop(call.id, ()):
-            self._running[who] -= 1
-            if not self._running[who]:
-                del self._running[who]
+        for who in self.running.pop(call.id, ()):
+            self._counts[who] -= 1
+            if not self._counts[who]:
+                del self._counts[who]
         if tokens:
             for limit, who in self._per_minute(held):
                 if limit.what == "tokens":
@@ -97,14 +92,14 @@ class CallerLimits:
         """Note that a call runs; `finished` is told of it even when it is refused after this."""
         names = [who for who, limits in held if limits.concurrent is not None]
         for who, limits in held:
-            if limits.concurrent is not None and self._running[who] >= limits.concurrent:
+            if limits.concurrent is not None and self._counts[who] >= limits.concurrent:
                 raise RateLimited(
                     f"{limits.concurrent} calls at the same time are allowed, and as many are running.",
                     headers=[(b"retry-after", b"1")],
                 )
         if names:
-            self._begun[call.id] = names
-            self._running.update(names)
+            self.running[call.id] = names
+            self._counts.update(names)
 
     def _per_minute(self, held: Iterable[Held]) -> list[Counted]:
         found: list[Counted] = []

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from gateway.plugin import Context, Plugin, PluginConfig, hookimpl
-from gateway_ratelimit.callers import CallerLimits, held_for
+from gateway_ratelimit.callers import CallerLimits, Held, held_for
 from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters, read_now
 from gateway_ratelimit.limit import Limit
 from gateway_ratelimit.windows import Reading, Strategy
 
 if TYPE_CHECKING:
     from gateway.protocols import AroundCall, OnFinished
-    from gateway.types import Answer, Call, CallLimits, Outcome, Principal, Proceed, RawHeaders
+    from gateway.types import Answer, Call, Outcome, Principal, Proceed, RawHeaders
 
 
 class RateLimitConfig(PluginConfig):
@@ -48,6 +48,7 @@ class RateLimit(Plugin[RateLimitConfig]):
         super().__init__(name, config, context)
         self._requests: Limit | None = None
         self._tokens: Limit | None = None
+        self._limited = config.requests_per_minute is not None or config.tokens_per_minute is not None
         self._callers: CallerLimits
         self._policies = context.tenants.policies
 
@@ -69,17 +70,28 @@ class RateLimit(Plugin[RateLimitConfig]):
     def register_interceptors(self) -> Sequence[AroundCall | OnFinished]:
         return (self,)
 
-    async def around_call(self, call: Call, proceed: Proceed) -> Answer:
+    def around_call(self, call: Call, proceed: Proceed) -> Awaitable[Answer]:
         """Let the call through, and tell in its answer how much is left. Raises `RateLimited`."""
         principal = call.principal
-        who = _counted_as(principal)
-        of_tenant = self._limits_of_tenant(principal)
-        if principal.limits is not None or of_tenant is not None:
-            config = [(limit, who) for limit in (self._tokens, self._requests) if limit is not None]
-            headers = await self._callers.admit(call, held_for(principal, of_tenant), config)
-            answer = await proceed(call)
-            answer.headers += headers
-            return answer
+        policy = self._policies.get(principal.tenant)
+        if principal.limits is not None or (policy is not None and policy.limits is not None):
+            return self._held(call, proceed, held_for(principal, policy and policy.limits))
+        if self._limited:
+            return self._counted(call, proceed)
+        return proceed(call)
+
+    async def _held(self, call: Call, proceed: Proceed, held: Sequence[Held]) -> Answer:
+        """Hold a call to the limits of its caller and its tenant, and to those of the config."""
+        who = _counted_as(call.principal)
+        config = [(limit, who) for limit in (self._tokens, self._requests) if limit is not None]
+        headers = await self._callers.admit(call, held, config)
+        answer = await proceed(call)
+        answer.headers += headers
+        return answer
+
+    async def _counted(self, call: Call, proceed: Proceed) -> Answer:
+        """Hold a call to the limits of the config, as nearly always: these are counted without walking over any list."""
+        who = _counted_as(call.principal)
         headers: RawHeaders = []
         if (limit := self._tokens) is not None:
             reading = limit.counters.read(who)
@@ -108,13 +120,10 @@ class RateLimit(Plugin[RateLimitConfig]):
         tokens = 0 if usage is None else usage.prompt_tokens + usage.completion_tokens
         if tokens and self._tokens is not None:
             self._tokens.counters.add_soon(_counted_as(principal), tokens)
-        of_tenant = self._limits_of_tenant(principal)
+        policy = self._policies.get(principal.tenant)
+        of_tenant = policy and policy.limits
         if principal.limits is not None or of_tenant is not None or self._callers.running:
             self._callers.finished(call, held_for(principal, of_tenant), tokens)
-
-    def _limits_of_tenant(self, principal: Principal) -> CallLimits | None:
-        policy = self._policies.get(principal.tenant)
-        return None if policy is None else policy.limits
 
     def _limit(self, what: str, amount: int | None) -> Limit | None:
         if amount is None:
