@@ -117,9 +117,10 @@ class Book:
             tokens = series.tokens
             tokens.prompt += usage.prompt_tokens
             tokens.completion += usage.completion_tokens
-            tokens.cached_read += usage.cached_read_tokens
-            tokens.cached_write += usage.cached_write_tokens
-            tokens.reasoning += usage.reasoning_tokens
+            if usage.cached_read_tokens or usage.cached_write_tokens or usage.reasoning_tokens:
+                tokens.cached_read += usage.cached_read_tokens
+                tokens.cached_write += usage.cached_write_tokens
+                tokens.reasoning += usage.reasoning_tokens
         if outcome.cost:
             series.cost += outcome.cost
 

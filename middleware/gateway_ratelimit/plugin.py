@@ -116,7 +116,10 @@ class RateLimit(Plugin[RateLimitConfig]):
 
     def finished(self, call: Call, outcome: Outcome) -> None:
         """Count the tokens that the call took."""
-        usage, principal = outcome.usage, call.principal
+        principal = call.principal
+        if not (self._limited or principal.limits is not None or self._policies or self._callers.running):
+            return  # as in most calls of a gateway without limits
+        usage = outcome.usage
         tokens = 0 if usage is None else usage.prompt_tokens + usage.completion_tokens
         if tokens and self._tokens is not None:
             self._tokens.counters.add_soon(_counted_as(principal), tokens)
