@@ -65,11 +65,6 @@ class Units(Struct, frozen=True, kw_only=True):
     request: int = 0
     """Per call that has a prompt."""
 
-    @property
-    def touches_text(self) -> bool:
-        """Whether any of these rates is for calls of nothing but text."""
-        return bool(self.request) or self.reasoning is not None
-
     def rates(self) -> dict[str, int]:
         """Those that there are, by name; those of variants as `image 1024x1536 high` and `film 1280x720`."""
         found: dict[str, int] = {}
@@ -162,23 +157,22 @@ class Price(Struct, frozen=True, kw_only=True):
             return self.long.cost(usage)
         read, written = usage.cached_read_tokens, usage.cached_write_tokens
         # A provider that counts cached tokens beside the prompt instead of within it must not make the rest negative.
-        plain = max(usage.prompt_tokens - read - written, 0)
-        millionths = (
-            plain * self.input
-            + read * self.cached_read
-            + written * self.cached_write
-            + usage.completion_tokens * self.output
-        )
+        plain = usage.prompt_tokens - read - written
+        millionths = usage.completion_tokens * self.output
+        if plain > 0:
+            millionths += plain * self.input
+        if read or written:
+            millionths += read * self.cached_read + written * self.cached_write
         units = self.units
-        if units is not None and not (usage.beyond_text or units.touches_text):
-            units = None
+        if units is not None and not (units.request or units.reasoning is not None or usage.beyond_text):
+            units = None  # none of these rates is for text
         if units is not None:
             millionths += units.millionths(usage, self)
         if usage.batch_percent:
             millionths -= taken_off(millionths, usage)
         if units is not None:
             millionths += units.fees(usage) * MILLION
-        return half_even(millionths, MILLION)
+        return half_even(millionths, MILLION) if millionths % MILLION else millionths // MILLION
 
     def rates(self) -> dict[str, float]:
         """Return the rates in units of the currency, as the data files name them; only those that matter."""

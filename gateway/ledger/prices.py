@@ -79,7 +79,8 @@ class Pricing:
 
     def price(self, catalogue: str, model: str, at: float) -> Price | None:
         """Return the price in force at `at` (Unix seconds), the fallback where none is known, or None."""
-        return self.book.find(catalogue, model, at) or self._fallback
+        known = self.book.model(catalogue, model)
+        return (None if known is None else known.price(at)) or self._fallback
 
     def version(
         self, catalogue: str, model: str, at: float, version: str | None, usage: Usage, cost: int
@@ -136,6 +137,9 @@ class Pricing:
         price = self.price(catalogue, model, at)
         if price is not None:
             outcome.cost, outcome.price_version = price.cost(usage), price.version
+        if self.selling.at_cost:
+            outcome.charge = outcome.cost
+            return
         terms = self.selling.find(catalogue, model, at, tenant, plan=plan)
         outcome.charge = terms.charge(outcome.cost, usage)
         if outcome.charge is not None:

@@ -147,6 +147,8 @@ class SellingPrices:
         self._rows: Mapping[_Scope, Mapping[tuple[str, str], Sequence[Terms]]] = {}
         self._by_id: Mapping[str, SellingPrice] = {}
         self._found: dict[tuple[str, str | None, str, str], tuple[Terms, ...]] = {}
+        self.at_cost = self._is_at_cost()
+        """Whether every charge is the cost, with nothing to be said of it."""
 
     def shown(
         self, catalogue: str, model: str, cost: Price | None, at: float, tenant: str
@@ -174,6 +176,12 @@ class SellingPrices:
             rules.setdefault((row.provider, row.model), []).append(terms_of(row, self._credit_price))
         self._rows, self._found = scopes, {}
         self._by_id = {row.id: row for row in rows}
+        self.at_cost = self._is_at_cost()
+
+    def _is_at_cost(self) -> bool:
+        usual = self.usual
+        same = usual.price is None and usual.numerator == usual.denominator and usual.name is None
+        return same and not self._rows and not self._book
 
     def find(self, catalogue: str, model: str, at: float, tenant: str, *, plan: str | None = None) -> Terms:
         """The terms that hold for a tenant's call received at `at` (Unix seconds); without `plan`, by its plan of today."""

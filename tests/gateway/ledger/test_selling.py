@@ -75,6 +75,21 @@ def test_the_margin_and_the_worth_of_a_credit_are_written_to_the_call():
     assert done.selling == "margin=25.5 credit=0.01"
 
 
+def test_terms_that_come_out_at_the_cost_are_written_to_the_call_all_the_same():
+    done = charged(selling(margin="25", credit="1.25"))
+    assert (done.charge, done.selling) == (COST, "margin=25 credit=1.25")
+
+
+def test_rules_hold_from_the_moment_they_are_there_to_the_moment_they_are_gone():
+    rules = selling()
+    seen: list[tuple[int | None, str | None]] = []
+    for rows in ([], [rule("sell_all", margin_percent="10")], []):
+        rules.replace(rows)
+        done = charged(rules)
+        seen.append((done.charge, done.selling))
+    assert seen == [(COST, None), (COST * 11 // 10, "sell_all"), (COST, None)]
+
+
 def test_the_tenants_rule_goes_before_the_plans_this_before_everybodys():
     everybody = rule("sell_all", model="gpt-4o", provider="openai", margin_percent="10")
     plan = rule("sell_plan", plan="pro", margin_percent="20")
