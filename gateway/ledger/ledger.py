@@ -13,17 +13,7 @@ from gateway.billing import OnSettled
 from gateway.errors import ConfigError, Unavailable
 from gateway.ledger.outbox import Outbox
 from gateway.ledger.recovery import Recovery
-from gateway.ledger.rows import (
-    COUNT,
-    OPEN,
-    RECORD,
-    SEND,
-    bounded,
-    bucket_values,
-    call_values,
-    outcome_values,
-    settlement,
-)
+from gateway.ledger.rows import SEND, intent, record, settlement
 from gateway.ledger.worker import Worker
 from gateway.protocols import Billing, OnFinished, Sink
 from gateway.store import Database, Unit, Write
@@ -61,6 +51,8 @@ class Ledger:
         self._journal = Journal(database, committed=self._committed)
         self._worker = ""
         self._send_to = tuple(sink.name for sink in sinks)
+        self._follows = bool(self._send_to or self._billing)
+        self._settlement = self._settle_opened if self._intent else self._record
 
     @property
     def healthy(self) -> bool:
@@ -117,7 +109,8 @@ class Ledger:
         """
         if not self._intent:
             return
-        durable = self._journal.submit((self._intent_of(call),))
+        then = self._holds(call) if self._holding else ()
+        durable = self._journal.submit((intent(call, self._worker, then),))
         try:
             await durable
         except asyncio.CancelledError:
@@ -136,7 +129,7 @@ class Ledger:
         if not self._intent:
             return
         try:
-            await self._journal.submit(tuple(self._intent_of(call) for call in calls))
+            await self._journal.submit(tuple(intent(call, self._worker, self._holds(call)) for call in calls))
         except (asyncio.CancelledError, Unavailable):
             for call in calls:
                 self._abandon(call, "failed", 503)
@@ -149,11 +142,8 @@ class Ledger:
                             call, Outcome()
                         )  # another process may settle it, so nothing is to be kept
 
-    def _intent_of(self, call: Call) -> Write:
-        then: tuple[Write, ...] = ()
-        for billing in self._holding:
-            then += tuple(billing.on_open(call))
-        return Write(OPEN, (*call_values(call, self._worker), "processing"), then)
+    def _holds(self, call: Call) -> tuple[Write, ...]:
+        return tuple(write for billing in self._holding for write in billing.on_open(call))
 
     def _abandon(self, call: Call, status: Literal["cancelled", "failed"], http_status: int) -> None:
         """Settle an intent of which nobody knows whether it was written; if it was not, nothing happens."""
@@ -166,8 +156,7 @@ class Ledger:
     def settle(self, call: Call, outcome: Outcome) -> None:
         """Write the end of a call down. Never waits and never raises; a second settlement changes nothing."""
         try:
-            settlement = self._settle_opened if self._intent else self._record
-            self._journal.submit_nowait((settlement(call, outcome),))
+            self._journal.submit_nowait((self._settlement(call, outcome),))
         except Exception:
             log.exception("%s: cannot be settled: %r", call.id, outcome)
 
@@ -176,8 +165,7 @@ class Ledger:
 
         Returns what `Journal.submit` does. Raises `Unavailable`.
         """
-        settlement = self._settle_opened if self._intent else self._record
-        return self._journal.submit((settlement(call, outcome),))
+        return self._journal.submit((self._settlement(call, outcome),))
 
     @property
     def opens(self) -> bool:
@@ -185,23 +173,14 @@ class Ledger:
         return self._intent
 
     def _settle_opened(self, call: Call, outcome: Outcome) -> Write:
-        usage, cost = bounded(outcome.usage, outcome.cost)
-        then = self._consequences(call, outcome, usage, cost)
-        return settlement(call.id, outcome, usage, cost, then)
+        return settlement(call, outcome, self._consequences(call, outcome) if self._follows else ())
 
     def _record(self, call: Call, outcome: Outcome) -> Write:
-        usage, cost = bounded(outcome.usage, outcome.cost)
-        values = (*call_values(call, self._worker), *outcome_values(outcome, usage, cost))
-        return Write(RECORD, values, self._consequences(call, outcome, usage, cost))
+        return record(call, self._worker, outcome, self._consequences(call, outcome) if self._follows else ())
 
-    def _consequences(
-        self, call: Call, outcome: Outcome, usage: tuple[int, ...] | None, cost: int | None
-    ) -> tuple[Write, ...]:
+    def _consequences(self, call: Call, outcome: Outcome) -> tuple[Write, ...]:
         """What happens with a settlement, and only if it is the first."""
-        count = Write(COUNT, bucket_values(call, outcome, usage, cost))
-        if not self._send_to and not self._billing:
-            return (count,)
-        then = [count, *(Write(SEND, (sink, call.id)) for sink in self._send_to)]
+        then = [Write(SEND, (sink, call.id)) for sink in self._send_to]
         for billing in self._billing:
             then += self._billed(billing, call, outcome)
         return tuple(then)

@@ -15,6 +15,7 @@ BUCKET = 900
 
 _MOST_TOKENS = 2**31 - 1
 _HIGHEST_COST = 10**17
+_LONGEST_NAME = 200
 _LONGEST_MESSAGE = 1000
 
 _CALL = (
@@ -67,35 +68,40 @@ _UNITS = (
 )
 
 OPEN = Insert(model_calls, *_CALL, "status")
-"""The intent: values of `call_values`, then `("processing",)`."""
+"""The intent, by `intent`."""
 
 SETTLE = Transition(model_calls, *_OUTCOME, *_UNUSUAL, leaves="processing")
 SETTLE_AS_USUAL = Transition(model_calls, *_OUTCOME, leaves="processing")
 """The end of an open call, by `settlement`. Writing no columns that stay as they are saves a fifth of it."""
 
 RECORD = Insert(model_calls, *_CALL, *_OUTCOME, *_UNUSUAL)
-"""A call that was not written when it was opened: values of `call_values`, then of `outcome_values`."""
+"""A call that was not written when it was opened, by `record`."""
 
 COUNT = Add(usage_buckets)
-"""A call's share of its usage bucket: values of `bucket_values`."""
+"""A call's share of its usage bucket."""
 
 SEND = Insert(outbox, "sink", "call")
 """A settled call waits for a sink."""
 
 
-def call_values(call: Call, worker: str) -> tuple[Any, ...]:
-    principal = call.principal
+def intent(call: Call, worker: str, then: tuple[Write, ...]) -> Write:
+    """The write for the beginning of a call."""
+    return Write(OPEN, (*_call_values(call, worker), "processing"), then)
+
+
+def _call_values(call: Call, worker: str) -> tuple[Any, ...]:
+    principal, model, theirs = call.principal, call.model, call.client_request_id
     return (
         call.id,
         call.request_id,
-        clean(call.client_request_id, 200),
+        None if theirs is None else clean(theirs, _LONGEST_NAME),
         principal.tenant,
         principal.user,
         principal.key,
         principal.key_name,
         call.capability,
         call.dialect,
-        clean(call.model, 200),
+        model if model.isprintable() and len(model) <= _LONGEST_NAME else clean(model, _LONGEST_NAME),
         call.stream,
         worker,
         call.received_at,
@@ -103,78 +109,86 @@ def call_values(call: Call, worker: str) -> tuple[Any, ...]:
     )
 
 
-def outcome_values(outcome: Outcome, usage: tuple[int, ...] | None, cost: int | None) -> tuple[Any, ...]:
-    """`usage` and `cost` as `bounded` gives them."""
-    return (
-        outcome.status,
-        outcome.provider,
-        clean(outcome.upstream_model, 200),
+def settlement(call: Call, outcome: Outcome, then: tuple[Write, ...]) -> Write:
+    """The write for the end of an open call. If it is the first, the call counts in its bucket, and `then` happens."""
+    usual, count = _end(call, outcome)
+    unusual = _unusual(outcome)
+    if unusual == _USUAL_VALUES:
+        return Write(SETTLE_AS_USUAL, (*usual, call.id), (count, *then))
+    return Write(SETTLE, (*usual, *unusual, call.id), (count, *then))
+
+
+def record(call: Call, worker: str, outcome: Outcome, then: tuple[Write, ...]) -> Write:
+    """The write for a call that was not written when it was opened; otherwise as `settlement`."""
+    usual, count = _end(call, outcome)
+    return Write(RECORD, (*_call_values(call, worker), *usual, *_unusual(outcome)), (count, *then))
+
+
+def _end(call: Call, outcome: Outcome) -> tuple[tuple[Any, ...], Write]:
+    """What every end of a call fills in, and the call's share of its bucket, which is made of the same numbers."""
+    tokens = None if outcome.usage is None else _tokens(outcome.usage)
+    cost, charge = outcome.cost, outcome.charge
+    if cost is not None and not 0 <= cost <= _HIGHEST_COST:
+        cost = max(0, min(cost, _HIGHEST_COST))
+    if charge is not None and not 0 <= charge <= _HIGHEST_COST:
+        charge = max(0, min(charge, _HIGHEST_COST))
+    status, provider, used, asked = outcome.status, outcome.provider, outcome.upstream_model, call.model
+    if used is not None and not (used.isprintable() and len(used) <= _LONGEST_NAME):
+        used = clean(used, _LONGEST_NAME)
+    if not (asked.isprintable() and len(asked) <= _LONGEST_NAME):
+        asked = clean(asked, _LONGEST_NAME)
+    usual = (
+        status,
+        provider,
+        used,
         outcome.attempts,
         outcome.http_status,
         outcome.first_byte_at,
         outcome.ended_at,
-        *(usage or (None, None, None, None, None)),
+        *(tokens or (None, None, None, None, None)),
         outcome.price_version,
         cost,
-        _money(outcome.charge),
-        None if outcome.usage is None else units(outcome.usage),
-        outcome.usage is not None and outcome.usage.estimated,
-        outcome.selling,
-        clean(outcome.error_code, 60),
-        clean(outcome.error_message, _LONGEST_MESSAGE),
+        charge,
     )
-
-
-def settlement(
-    id: str, outcome: Outcome, usage: tuple[int, ...] | None, cost: int | None, then: tuple[Write, ...]
-) -> Write:
-    """The write for the end of an open call. `usage` and `cost` as `bounded` gives them."""
-    values = outcome_values(outcome, usage, cost)
-    usual = len(_OUTCOME)
-    if values[usual:] == _USUAL_VALUES:
-        return Write(SETTLE_AS_USUAL, (*values[:usual], id), then)
-    return Write(SETTLE, (*values, id), then)
-
-
-def bucket_values(
-    call: Call, outcome: Outcome, usage: tuple[int, ...] | None, cost: int | None
-) -> tuple[Any, ...]:
-    """`usage` and `cost` as `bounded` gives them."""
-    received = int(call.received_at)
-    return (
+    principal, received = call.principal, int(call.received_at)
+    share = (
         received - received % BUCKET,
-        call.principal.tenant,
-        call.principal.key or "",
-        clean(call.model, 200),
-        outcome.provider or "",
+        principal.tenant,
+        principal.key or "",
+        asked,
+        provider or "",
         1,
-        0 if outcome.status == "success" else 1,
-        *(usage or (0, 0, 0, 0, 0)),
+        0 if status == "success" else 1,
+        *(tokens or (0, 0, 0, 0, 0)),
         cost or 0,
-        _money(outcome.charge) or 0,
+        charge or 0,
     )
+    return usual, Write(COUNT, share)
 
 
-def bounded(usage: Usage | None, cost: int | None) -> tuple[tuple[int, ...] | None, int | None]:
-    """Tokens and cost within what the columns hold, whatever a provider claims."""
-    tokens = None
-    if usage is not None:
-        tokens = (
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            usage.cached_read_tokens,
-            usage.cached_write_tokens,
-            usage.reasoning_tokens,
-        )
-        if min(tokens) < 0 or max(tokens) > _MOST_TOKENS:
-            tokens = tuple(max(0, min(number, _MOST_TOKENS)) for number in tokens)
-    return tokens, _money(cost)
+def _tokens(usage: Usage) -> tuple[int, ...]:
+    """Within what the columns hold, whatever a provider claims."""
+    tokens = (
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cached_read_tokens,
+        usage.cached_write_tokens,
+        usage.reasoning_tokens,
+    )
+    if min(tokens) >= 0 and max(tokens) <= _MOST_TOKENS:
+        return tokens
+    return tuple(max(0, min(number, _MOST_TOKENS)) for number in tokens)
 
 
-def _money(amount: int | None) -> int | None:
-    if amount is None or 0 <= amount <= _HIGHEST_COST:
-        return amount
-    return max(0, min(amount, _HIGHEST_COST))
+def _unusual(outcome: Outcome) -> tuple[Any, ...]:
+    usage, code, message = outcome.usage, outcome.error_code, outcome.error_message
+    return (
+        None if usage is None or not (usage.beyond_text or usage.batch_percent) else units(usage),
+        usage is not None and usage.estimated,
+        outcome.selling,
+        None if code is None else clean(code, 60),
+        None if message is None else clean(message, _LONGEST_MESSAGE),
+    )
 
 
 def clean(value: str | None, length: int) -> Any:
@@ -188,10 +202,8 @@ def clean(value: str | None, length: int) -> Any:
     return value.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def units(usage: Usage) -> str | None:
-    """What is not text, as JSON by the names of `Usage`, or None where there is none of it, as in plain chats."""
-    if not (usage.batch_percent or usage.beyond_text):
-        return None
+def units(usage: Usage) -> str:
+    """What is not text, as JSON by the names of `Usage`."""
     counts = {name: min(max(0, getattr(usage, name)), _MOST_TOKENS) for name in _UNITS}
     found: dict[str, Any] = {name: count for name, count in counts.items() if count}
     if usage.size:
