@@ -96,7 +96,9 @@ class Journal:
         ):
             raise _away()
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._append(_Entry(unit, waiter, now + self._patience))
+        self._queue.append(_Entry(unit, waiter, now + self._patience))
+        if not self._busy:
+            self._begin()
         if self._patrol is None:
             self._patrol = self._loop.call_later(_PATROL, self._expire)
         return waiter
@@ -106,13 +108,14 @@ class Journal:
         if not self._accepting or len(self._queue) >= self._capacity:
             self._lose(unit, "the journal is full" if self._accepting else "the journal is stopped")
         else:
-            self._append(_Entry(unit, None, 0.0))
+            self._queue.append(_Entry(unit, None, 0.0))
+            if not self._busy:
+                self._begin()
 
-    def _append(self, entry: _Entry) -> None:
-        self._queue.append(entry)
-        if not self._busy:  # from the next turn of the loop on, so that what this one submits goes together
-            self._busy = True
-            self._next = self._loop.call_soon(self._write)
+    def _begin(self) -> None:
+        """Write from the next turn of the loop on, so that what this one submits goes together."""
+        self._busy = True
+        self._next = self._loop.call_soon(self._write)
 
     async def stop(self, timeout: float) -> int:  # noqa: ASYNC109 - what is left at its end is counted, not raised
         """Write what is queued, for at most `timeout` seconds; return how many units were lost, ever.
