@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -22,6 +22,9 @@ Placed: TypeAlias = tuple[int, Unit]
 ClaimKey: TypeAlias = tuple[Guard, tuple[Any, ...]]
 """A guard, and all values but the one that is added up: what has the same key can be asked together."""
 
+_REFUSE: Final = (Guard, Fresh)
+"""What may refuse a unit."""
+
 
 class Run(Struct, gc=False):
     """Units that may be written in groups, in the order of the fields."""
@@ -30,6 +33,22 @@ class Run(Struct, gc=False):
     guarded: list[Placed]
     last: list[Write]
     alone: Placed | None = None
+
+
+def levels(writes: Iterable[Write]) -> list[list[Write]]:
+    """The writes, what hangs on them, what hangs on that, and so on."""
+    found: list[list[Write]] = []
+    level = list(writes)
+    while level:
+        found.append(level)
+        level = [follower for write in level for follower in write.then]
+    return found
+
+
+def are_plain(writes: Iterable[Iterable[Write]]) -> bool:
+    """Whether nothing in these levels can refuse its unit: then all units are one run."""
+    kinds = {write.statement.__class__ for level in writes for write in level}
+    return kinds.isdisjoint(_REFUSE)
 
 
 def apart(units: Sequence[Unit]) -> tuple[dict[Fresh, list[Placed]], list[Placed]]:
@@ -116,33 +135,25 @@ class Sums:
     __slots__ = ("_rows",)
 
     def __init__(self) -> None:
-        self._rows: dict[Add, dict[tuple[Any, ...], list[tuple[Any, ...]]]] = {}
+        self._rows: defaultdict[Add, list[tuple[Any, ...]]] = defaultdict(list)
 
-    def add(self, statement: Add, values: tuple[Any, ...]) -> None:
-        rows = self._rows.get(statement)
-        if rows is None:
-            rows = self._rows[statement] = {}
-        key = values[: len(statement.keys)]
-        same = rows.get(key)
-        if same is None:
-            rows[key] = [values]
-        else:
-            same.append(values)
+    def add(self, statement: Add, *rows: tuple[Any, ...]) -> None:
+        self._rows[statement] += rows
 
     def merge(self, other: Sums) -> None:
         for statement, rows in other:
-            for row in rows:
-                self.add(statement, row)
+            self.add(statement, *rows)
 
     def __iter__(self) -> Iterator[tuple[Add, list[tuple[Any, ...]]]]:
         """Each statement with its rows, sorted: writers that lock rows in one order never lock each other out."""
         for statement, rows in self._rows.items():
             split = len(statement.keys)
+            amounts: defaultdict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+            for row in rows:
+                amounts[row[:split]].append(row[split:])
             yield (
                 statement,
-                sorted(
-                    (*key, *map(sum, list(zip(*same, strict=True))[split:])) for key, same in rows.items()
-                ),
+                sorted((*key, *map(sum, zip(*same, strict=True))) for key, same in amounts.items()),
             )
 
 
@@ -229,8 +240,7 @@ def by_statement(
         if isinstance(statement, Insert):
             yield statement, group
         elif isinstance(statement, Add):
-            for write in group:
-                sums.add(statement, write.values)
+            sums.add(statement, *[write.values for write in group])
         elif isinstance(statement, Guard):
             for write in group:
                 claims.add(statement, write)

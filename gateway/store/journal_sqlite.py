@@ -31,7 +31,18 @@ from gateway.store.backend import (
 )
 from gateway.store.checkpoints import Checkpoints
 from gateway.store.database import Database, prepare_sqlite
-from gateway.store.grouping import Claims, Exhausted, Placed, Sums, apart, by_statement, not_fresh, runs
+from gateway.store.grouping import (
+    Claims,
+    Exhausted,
+    Placed,
+    Sums,
+    apart,
+    are_plain,
+    by_statement,
+    levels,
+    not_fresh,
+    runs,
+)
 from gateway.store.writes import Add, Delete, Fresh, Guard, Insert, Transition, Unit, Write
 
 _Job: TypeAlias = tuple[Sequence[Unit], Callable[[Answer], None]]
@@ -39,8 +50,10 @@ _Job: TypeAlias = tuple[Sequence[Unit], Callable[[Answer], None]]
 log = logging.getLogger("gateway.journal")
 
 _BUSY_MS = 1000
-_ROWS = (32, 16, 8, 4, 2, 1)
-"""How many rows one insert may take: as few of them as will do, for each hands the GIL over and back."""
+_MOST_ROWS = 32
+"""Of one insert. The fewer of them the better: each hands the GIL over and back."""
+_STATEMENTS = 256
+"""Kept ready, for there is one for each number of rows."""
 
 # For a value of a type without an adapter sqlite3 searches for one each time, in vain: a quarter of an insert's time.
 # These hold for the whole process, and change nothing in what is stored.
@@ -103,15 +116,13 @@ class _Writer:
         try:
             cursor = self._open().cursor()
             cursor.execute("BEGIN IMMEDIATE")
-            fresh, others = apart(units)
-            refused = self._write_fresh(cursor, fresh)
             try:
-                refused |= self._write_together(cursor, others)
+                refused = self._write_batch(cursor, units)
             except _SomeDidNothing:
                 cursor.execute("ROLLBACK")
                 cursor.execute("BEGIN IMMEDIATE")
-                refused = self._write_fresh(cursor, fresh)
-                refused |= self._write_singly(cursor, others)
+                fresh, others = apart(units)
+                refused = self._write_fresh(cursor, fresh) | self._write_singly(cursor, others)
             cursor.execute("COMMIT")
         except (
             sqlite3.IntegrityError,
@@ -137,7 +148,9 @@ class _Writer:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = sqlite3.connect(self._database.path, isolation_level=None)
+            connection = sqlite3.connect(
+                self._database.path, isolation_level=None, cached_statements=_STATEMENTS
+            )
             try:
                 prepare_sqlite(connection, self._database.synchronous)
                 connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -169,6 +182,17 @@ class _Writer:
             log.warning("rolling back failed, the connection is closed: %s", error)
         connection.close()
 
+    def _write_batch(self, cursor: sqlite3.Cursor, units: Sequence[Unit]) -> dict[int, GatewayError]:
+        """Write the units in groups; raises `_SomeDidNothing`."""
+        writes = levels(chain.from_iterable(units))
+        if are_plain(writes):
+            sums = Sums()
+            self._write_groups(cursor, writes, sums)
+            self._add(cursor, sums)
+            return {}
+        fresh, others = apart(units)
+        return self._write_fresh(cursor, fresh) | self._write_together(cursor, others)
+
     def _write_fresh(
         self, cursor: sqlite3.Cursor, fresh: Mapping[Fresh, Sequence[Placed]]
     ) -> dict[int, GatewayError]:
@@ -184,16 +208,15 @@ class _Writer:
         return refused
 
     def _write_together(self, cursor: sqlite3.Cursor, units: Iterable[Placed]) -> dict[int, GatewayError]:
-        """Write the units in groups; raises `_SomeDidNothing`."""
         refused: dict[int, GatewayError] = {}
         sums = Sums()
         for run in runs(units):
-            self._write_groups(cursor, run.first, sums)
+            self._write_groups(cursor, levels(run.first), sums)
             if run.guarded:
                 self._add(cursor, sums)  # what the ends of calls give back is there for those that begin
                 sums = Sums()
                 refused |= self._write_guarded(cursor, run.guarded, sums)
-                self._write_groups(cursor, run.last, sums)
+                self._write_groups(cursor, levels(run.last), sums)
             if run.alone is not None:
                 self._add(cursor, sums)
                 sums = Sums()
@@ -209,7 +232,7 @@ class _Writer:
         while len(units) > 1:
             own, claims = Sums(), Claims()
             cursor.execute("SAVEPOINT run")
-            self._write_groups(cursor, [write for _, unit in units for write in unit], own, claims)
+            self._write_groups(cursor, levels(write for _, unit in units for write in unit), own, claims)
             failed = {key for key, values in claims if not self._ask(cursor, key[0], values)}
             if failed:
                 cursor.execute("ROLLBACK TO run")
@@ -224,19 +247,19 @@ class _Writer:
         return self._write_singly(cursor, single, Exhausted())
 
     def _write_groups(
-        self, cursor: sqlite3.Cursor, writes: Sequence[Write], sums: Sums, claims: Claims | None = None
+        self,
+        cursor: sqlite3.Cursor,
+        writes: Iterable[Iterable[Write]],
+        sums: Sums,
+        claims: Claims | None = None,
     ) -> None:
-        """Write like rows together; what is to be added goes to `sums`, what is to be asked to `claims`."""
+        """Write the like rows of each level together; what is to be added goes to `sums`, what is to be asked to `claims`."""
         claims = claims or Claims()
-        while writes:
-            followers: list[Write] = []
-            for statement, group in by_statement(writes, sums, claims):
+        for level in writes:
+            for statement, group in by_statement(level, sums, claims):
                 applied = self._write_rows(cursor, statement, [write.values for write in group])
-                then = [follower for write in group for follower in write.then]
-                if then and applied < len(group):
+                if applied < len(group) and any(write.then for write in group):
                     raise _SomeDidNothing
-                followers += then
-            writes = followers
 
     def _add(self, cursor: sqlite3.Cursor, sums: Sums) -> None:
         for statement, rows in sums:
@@ -310,16 +333,17 @@ class _Writer:
 
 
 def _chunks(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """Part the rows of an insert by `_ROWS`."""
-    start = 0
-    for size in _ROWS:
-        while len(rows) - start >= size:
-            yield rows[start : start + size]
-            start += size
+    """Part the rows of an insert by `_MOST_ROWS`."""
+    for start in range(0, len(rows), _MOST_ROWS):
+        yield rows[start : start + _MOST_ROWS]
 
 
 def _sql(statement: Insert | Transition | Delete | Add, rows: int) -> str:
-    """The statement for so many rows in SQLite's words; its parameters are the values of one write after the other."""
+    """The statement for so many rows in SQLite's words; its parameters are the values of one write after the other.
+
+    What fails is undone with its whole transaction, so an insert of several rows need not be able to undo itself: with
+    OR FAIL, SQLite keeps no copies of the pages that it changes.
+    """
     table = _quoted(statement.table.name)
     match statement:
         case Insert(columns=columns, table=Table(primary_key=key)):
@@ -327,7 +351,7 @@ def _sql(statement: Insert | Transition | Delete | Add, rows: int) -> str:
             conflict = f" ON CONFLICT ({keys}) DO NOTHING" if statement.has_key else ""
             if isinstance(statement, Fresh):
                 conflict += f" RETURNING {keys}"
-            return f"INSERT INTO {table} ({_names(columns)}) {_values(columns, rows)}{conflict}"
+            return f"INSERT OR FAIL INTO {table} ({_names(columns)}) {_values(columns, rows)}{conflict}"
         case Transition(columns=columns, key=key, leaves=state):
             changes = ", ".join(f"{_quoted(name)} = ?" for name in columns)
             return f"UPDATE {table} SET {changes} WHERE {_quoted(key)} = ? AND status = '{state}'"  # noqa: S608
