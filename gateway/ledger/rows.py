@@ -8,7 +8,7 @@ from msgspec.json import encode
 
 from gateway.store import Add, Insert, Transition, Write
 from gateway.store.tables import model_calls, outbox, usage_buckets
-from gateway.types import Call, Outcome, Principal, Usage
+from gateway.types import Call, Outcome, Principal, Status, Usage
 
 BUCKET = 900
 """Usage is rolled up by quarters of an hour of the time a call was received."""
@@ -31,11 +31,11 @@ _CALL = (
     "worker",
     "received_at",
     "authenticator",
+    "status",
 )
 _OF_SOME = ("client_request_id", "user")
 """Columns that stay empty in most calls."""
 _OUTCOME = (
-    "status",
     "provider",
     "upstream_model",
     "attempts",
@@ -67,15 +67,15 @@ _UNITS = (
     "audio_completion_tokens",
 )
 
-OPEN = Insert(model_calls, *_CALL, "status", *_OF_SOME)
-OPEN_AS_USUAL = Insert(model_calls, *_CALL, "status")
+OPEN = Insert(model_calls, *_CALL, *_OF_SOME)
+OPEN_AS_USUAL = Insert(model_calls, *_CALL)
 """The intent, by `intent`. Each column that is not written saves a twentieth of it."""
 
-SETTLE = Transition(model_calls, *_OUTCOME, *_UNUSUAL, leaves="processing")
-SETTLE_AS_USUAL = Transition(model_calls, *_OUTCOME, leaves="processing")
+SETTLE = Transition(model_calls, *_UNUSUAL, "status", *_OUTCOME, leaves="processing")
+SETTLE_AS_USUAL = Transition(model_calls, "status", *_OUTCOME, leaves="processing")
 """The end of an open call, by `settlement`. Writing no columns that stay as they are saves a fifth of it."""
 
-RECORD = Insert(model_calls, *_CALL, *_OUTCOME, *_UNUSUAL, *_OF_SOME)
+RECORD = Insert(model_calls, *_CALL, *_OF_SOME, *_UNUSUAL, *_OUTCOME)
 """A call that was not written when it was opened, by `record`."""
 
 COUNT = Add(usage_buckets)
@@ -87,17 +87,17 @@ SEND = Insert(outbox, "sink", "call")
 
 def intent(call: Call, worker: str, then: tuple[Write, ...]) -> Write:
     """The write for the beginning of a call."""
-    values = _call_values(call, worker)
+    values = _call_values(call, worker, "processing")
     if call.client_request_id is None and call.principal.user is None:
-        return Write(OPEN_AS_USUAL, (*values, "processing"), then)
-    return Write(OPEN, (*values, "processing", *_values_of_some(call)), then)
+        return Write(OPEN_AS_USUAL, values, then)
+    return Write(OPEN, (*values, *_values_of_some(call)), then)
 
 
 def _values_of_some(call: Call) -> tuple[Any, ...]:
     return clean(call.client_request_id, _LONGEST_NAME), call.principal.user
 
 
-def _call_values(call: Call, worker: str) -> tuple[Any, ...]:
+def _call_values(call: Call, worker: str, status: Status) -> tuple[Any, ...]:
     principal, model = call.principal, call.model
     return (
         call.id,
@@ -112,6 +112,7 @@ def _call_values(call: Call, worker: str) -> tuple[Any, ...]:
         worker,
         call.received_at,
         principal.authenticator or None,
+        status,
     )
 
 
@@ -119,21 +120,22 @@ def settlement(call: Call, outcome: Outcome, then: tuple[Write, ...]) -> Write:
     """The write for the end of an open call. If it is the first, the call counts in its bucket, and `then` happens."""
     usual, count = _end(call, outcome)
     unusual = _unusual(outcome)
+    then = (count, *then) if then else (count,)
     if unusual == _USUAL_VALUES:
-        return Write(SETTLE_AS_USUAL, (*usual, call.id), (count, *then))
-    return Write(SETTLE, (*usual, *unusual, call.id), (count, *then))
+        return Write(SETTLE_AS_USUAL, usual, then)
+    return Write(SETTLE, (*unusual, *usual), then)
 
 
 def record(call: Call, worker: str, outcome: Outcome, then: tuple[Write, ...]) -> Write:
     """The write for a call that was not written when it was opened; otherwise as `settlement`."""
-    usual, count = _end(call, outcome)
-    values = (*_call_values(call, worker), *usual, *_unusual(outcome), *_values_of_some(call))
-    return Write(RECORD, values, (count, *then))
+    (status, *usual, _), count = _end(call, outcome)
+    values = _call_values(call, worker, status)
+    return Write(RECORD, (*values, *_values_of_some(call), *_unusual(outcome), *usual), (count, *then))
 
 
 def _end(call: Call, outcome: Outcome) -> tuple[tuple[Any, ...], Write]:
-    """What every end of a call fills in, and the call's share of its bucket, which is made of the same numbers."""
-    tokens = None if outcome.usage is None else _tokens(outcome.usage)
+    """The values of `SETTLE_AS_USUAL`, and the call's share of its bucket, which is made of the same numbers."""
+    prompt, completion, read, written, thoughts = _tokens(outcome.usage)
     cost, charge = outcome.cost, outcome.charge
     if cost is not None and not 0 <= cost <= _HIGHEST_COST:
         cost = max(0, min(cost, _HIGHEST_COST))
@@ -152,10 +154,15 @@ def _end(call: Call, outcome: Outcome) -> tuple[tuple[Any, ...], Write]:
         outcome.http_status,
         outcome.first_byte_at,
         outcome.ended_at,
-        *(tokens or (None, None, None, None, None)),
+        prompt,
+        completion,
+        read,
+        written,
+        thoughts,
         outcome.price_version,
         cost,
         charge,
+        call.id,
     )
     principal, received = call.principal, int(call.received_at)
     share = (
@@ -166,15 +173,21 @@ def _end(call: Call, outcome: Outcome) -> tuple[tuple[Any, ...], Write]:
         provider or "",
         1,
         0 if status == "success" else 1,
-        *(tokens or (0, 0, 0, 0, 0)),
+        prompt or 0,
+        completion or 0,
+        read or 0,
+        written or 0,
+        thoughts or 0,
         cost or 0,
         charge or 0,
     )
     return usual, Write(COUNT, share)
 
 
-def _tokens(usage: Usage) -> tuple[int, ...]:
+def _tokens(usage: Usage | None) -> tuple[int | None, ...]:
     """Within what the columns hold, whatever a provider claims."""
+    if usage is None:
+        return None, None, None, None, None
     tokens = (
         usage.prompt_tokens,
         usage.completion_tokens,
