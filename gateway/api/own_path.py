@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.call import CallEndpoint
 from gateway.api.reply import HttpReply
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.types import Answer, OwnPath, RawHeaders
+from gateway.types import Answer, OwnPath
 from gateway.wire import Given, Wire, multipart
 
 FORWARDED: Final = frozenset(
@@ -89,9 +89,7 @@ class RelayingReply(HttpReply):
 
     async def begin(self, answer: Answer) -> None:
         """Send the head."""
-        self.started = True
-        headers: RawHeaders = answer.headers
-        await self._emit({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self._start(answer.status, answer.headers)
 
 
 def _named(body: bytes, content_type: str) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Awaitable
 
 from starlette.types import Message, Receive, Send
 
-from gateway.api.sending import piece_of
+from gateway.api.sending import piece_of, whole_of
 from gateway.errors import GatewayError
 from gateway.push import DONE, Later
 from gateway.types import Answer, RawHeaders
@@ -47,7 +48,6 @@ class HttpReply:
         self._wire = wire
         self._receive = receive
         self._send = send
-        self._piece = piece_of(send)
         self._closed = False
         self._prompt = False
         self._streams = False
@@ -153,23 +153,18 @@ class HttpReply:
             self._pulse = None
 
     async def _begin(self, headers: RawHeaders) -> None:
-        self.started = True
         self._streams = True
-        await self._emit({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._start(200, headers)
 
-    async def _whole(self, status: int, headers: RawHeaders, body: bytes) -> None:
+    async def _start(self, status: int, headers: RawHeaders) -> None:
+        self.started = True
+        self._piece = piece_of(self._send)
+        await self._emit({"type": "http.response.start", "status": status, "headers": headers})
+
+    def _whole(self, status: int, headers: RawHeaders, body: bytes) -> Awaitable[None]:
         self.started = self._closed = True  # nothing is to follow
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
-        try:
-            for message in (
-                {"type": "http.response.start", "status": status, "headers": headers},
-                {"type": "http.response.body", "body": body},
-            ):
-                sending = self._send(message)
-                if sending is not DONE:
-                    await sending
-        except OSError:  # the client has gone
-            return
+        sending = whole_of(self._send)(status, headers, body)
+        return DONE if sending is DONE else Later(functools.partial(_unless_gone, sending))
 
     async def _emit(self, message: Message) -> None:
         if not self._closed:
@@ -181,3 +176,8 @@ class HttpReply:
                 await sending
             except OSError:  # how ASGI 2.4 servers say that the client has gone
                 self._closed = True
+
+
+async def _unless_gone(sending: Awaitable[None]) -> None:
+    with contextlib.suppress(OSError):
+        await sending

@@ -1,19 +1,23 @@
 """`send` of ASGI, wrapped without standing in the way of what is streamed.
 
-`gateway serve` offers `send.piece`, which takes a piece of a body without a message around it. Whoever wraps `send` to see
-all messages hides that by it, and gets them all; who cares for the head alone hands `piece` on. `send.left` says whether
-the client has gone.
+`gateway serve` offers more than ASGI: `send.whole` takes an answer, and `send.piece` a piece of a body, without messages
+around them; `send.left` says whether the client has gone. Whoever wraps `send` to see all messages hides these by it, and
+gets them all; who cares for the head alone hands them on.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.types import Message, Scope, Send
 
 from gateway.push import Take
 from gateway.types import RawHeaders
+
+Whole: TypeAlias = Callable[[int, RawHeaders, bytes], Awaitable[None]]
+"""Takes status, headers but for the length, and body of an answer."""
 
 
 class OnHead:
@@ -25,6 +29,10 @@ class OnHead:
         self._send = send
         self.piece: Take | None = getattr(send, "piece", None)
 
+    def whole(self, status: int, headers: RawHeaders, body: bytes) -> Awaitable[None]:
+        """Send an answer."""
+        return whole_of(self._send)(status, self.head(headers), body)
+
     @property
     def left(self) -> bool | None:
         """Whether the client has gone; None where that cannot be told so."""
@@ -33,11 +41,11 @@ class OnHead:
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message."""
         if message["type"] == "http.response.start":
-            message["headers"] = self.head([*message.get("headers", ())])
+            message["headers"] = self.head(message.get("headers", ()))
         return self._send(message)
 
     def head(self, headers: RawHeaders) -> RawHeaders:
-        """Return the headers to send instead of these, which may be changed."""
+        """Return the headers to send instead of these."""
         raise NotImplementedError
 
 
@@ -54,8 +62,7 @@ class Numbered(OnHead):
     def head(self, headers: RawHeaders) -> RawHeaders:
         """See the base class."""
         self._scope["gateway.answering"] = True
-        headers.append(self._header)
-        return headers
+        return [*headers, self._header]
 
 
 class Renamed(OnHead):
@@ -71,6 +78,18 @@ class Renamed(OnHead):
     def head(self, headers: RawHeaders) -> RawHeaders:
         """See the base class."""
         return self._rename(headers, self._request_id)
+
+
+def whole_of(send: Send) -> Whole:
+    """What takes a whole answer, by whatever way there is."""
+    own: Whole | None = getattr(send, "whole", None)
+    return own or functools.partial(_in_messages, send)
+
+
+async def _in_messages(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
+    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def piece_of(send: Send) -> Take:

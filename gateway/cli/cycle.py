@@ -21,7 +21,9 @@ from gateway.cli.flow import Signal
 from gateway.push import DONE, Later
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
+
+    from uvicorn.server import ServerState
 
     from gateway.cli.flow import Flow
     from gateway.types import RawHeaders
@@ -30,6 +32,11 @@ log = logging.getLogger("uvicorn.error")
 
 UNFINISHED = "ASGI callable returned without completing response."
 """Logged of an answer that was not ended, as streams are not that have failed."""
+
+_STATUS = {status: line.removesuffix(b"\r\n") for status, line in STATUS_LINE.items()}
+_LINE = b": ".join
+_BREAKS = b"\r\n\0"
+"""What no header may hold, for with it the rest would be read as something else."""
 
 NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
@@ -46,11 +53,7 @@ class Connection(Protocol):
     transport: asyncio.Transport
     flow: Flow
     tasks: set[asyncio.Task[None]]
-
-    @property
-    def default_headers(self) -> RawHeaders:
-        """Headers that every answer has."""
-        ...
+    server_state: ServerState
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
@@ -66,11 +69,12 @@ class Cycle:
         "_connection",
         "_head",
         "_left",
+        "_news",
         "_transport",
+        "_waiting",
         "disconnected",
         "flow",
         "keep_alive",
-        "message_event",
         "more_body",
         "response_complete",
         "response_started",
@@ -79,15 +83,11 @@ class Cycle:
         "waiting_for_100_continue",
     )
 
-    def __init__(
-        self, connection: Connection, scope: Any, *, keep_alive: bool, expects_continue: bool
-    ) -> None:
+    def __init__(self, connection: Connection, scope: Any, keep_alive: bool, expects_continue: bool) -> None:
         self.scope = scope
         self.flow = connection.flow
         self.keep_alive = keep_alive
         self.task: asyncio.Task[None] | None = None
-        self.message_event = Signal()
-        """Set when there is something to receive."""
         self.waiting_for_100_continue = expects_continue
         self.disconnected = False
         self.more_body = True
@@ -97,6 +97,10 @@ class Cycle:
         self._transport = connection.transport
         self._body: bytes | bytearray = b""
         """Of the request, as far as it has come and was not received."""
+        self._news = False
+        """Whether there is something to receive."""
+        self._waiting: Signal | None = None
+        """For that; None while nobody does."""
         self._head = b""
         """The head of the answer, while it waits for the first piece of the body."""
         self._chunked: bool | None = None
@@ -141,7 +145,16 @@ class Cycle:
             self._body = body
         if len(self._body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
-        self.message_event.set()
+        self._news = True
+        if self._waiting is not None:
+            self.stir()
+
+    def stir(self) -> None:
+        """Let whoever waits to receive look again."""
+        self._news = True
+        if self._waiting is not None:
+            self._waiting.set()
+            self._waiting = None
 
     async def receive(self) -> Any:
         """Wait for the next message."""
@@ -149,11 +162,12 @@ class Cycle:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
         if not (self.disconnected or self.response_complete):
-            self.flow.resume_reading()
-            event = self.message_event
-            if not event.is_set():
-                await event.wait()
-            event.clear()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
+            if not self._news:
+                self._waiting = waiting = self._waiting or Signal()
+                await waiting.wait()
+            self._news = False
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         body, self._body = bytes(self._body), b""
@@ -174,7 +188,7 @@ class Cycle:
         if self.disconnected:
             return DONE
         if self.flow.write_paused:
-            return Later(functools.partial(self._send_drained, message))
+            return Later(functools.partial(self._drained, functools.partial(self, message)))
         kind = message["type"]
         if kind == "http.response.body" and self.response_started and not self.response_complete:
             self._send_body(message.get("body", b""), more=message.get("more_body", False))
@@ -191,35 +205,51 @@ class Cycle:
             return DONE
         return self({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def _send_drained(self, message: Any) -> None:
+    def whole(self, status: int, headers: RawHeaders, body: bytes) -> Awaitable[None]:
+        """Send an answer and its length, as two messages would: see `gateway.api.sending`."""
+        if self.disconnected:
+            return DONE
+        if self.flow.write_paused:
+            sending = functools.partial(self.whole, status, headers, body)
+            return Later(functools.partial(self._drained, sending))
+        if self.response_started:
+            raise RuntimeError("unexpected answer: there is one already")
+        length = (b"content-length", b"%d" % len(body))
+        head = self._begin(status, [*self._connection.server_state.default_headers, *headers, length])
+        self._transport.write(head if self.scope["method"] == "HEAD" else head + body)
+        self._complete()
+        return DONE
+
+    async def _drained(self, send: Callable[[], Awaitable[None]]) -> None:
         await self.flow.drain()
-        await self(message)
+        await send()
 
     def _hold_head(self, status: int, headers: RawHeaders) -> None:
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        headers = [*self._connection.default_headers, *headers]
-        lines = len(headers) + 2
-        parts = [STATUS_LINE[status]]
+        headers = [*self._connection.server_state.default_headers, *headers]
         for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
             if name == b"content-length":
                 self._left = int(value)
                 self._chunked = False
-            elif name == b"connection" and value.lower() == b"close":
-                self.keep_alive = False
-        if not self.keep_alive and (b"connection", b"close") not in headers:
-            parts.append(b"connection: close\r\n")
-            lines += 1
         if self._chunked is None and status not in NO_BODY and self.scope["method"] != "HEAD":
             self._chunked = True
-            parts.append(b"transfer-encoding: chunked\r\n")
-            lines += 1
-        parts.append(b"\r\n")
-        head = b"".join(parts)
-        if not head.count(b"\n") == head.count(b"\r") == lines or b"\0" in head:
+            headers.append((b"transfer-encoding", b"chunked"))
+        self._head = self._begin(status, headers)
+
+    def _begin(self, status: int, headers: RawHeaders) -> bytes:
+        """Begin the answer; return its head, and whether the connection goes on after it is in `headers` then."""
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        for name, value in headers:
+            if name == b"connection" and value.lower() == b"close":
+                self.keep_alive = False
+                break
+        else:
+            if not self.keep_alive:
+                headers.append((b"connection", b"close"))
+        head = b"\r\n".join((_STATUS[status], *map(_LINE, headers), b"", b""))
+        if len(head) - len(head.translate(None, _BREAKS)) != 2 * (len(headers) + 2):
             raise RuntimeError("a header of the answer holds a character that HTTP does not allow")
-        self._head = head
+        return head
 
     def _send_body(self, body: bytes, *, more: bool) -> None:
         if self._chunked:
@@ -237,13 +267,14 @@ class Cycle:
             body, self._head = self._head + body, b""
         self._transport.write(body)
         if not more:
+            if self._left:
+                raise RuntimeError("the answer is shorter than its content-length")
             self._complete()
 
     def _complete(self) -> None:
-        if self._left:
-            raise RuntimeError("the answer is shorter than its content-length")
         self.response_complete = True
-        self.message_event.set()
+        if self._waiting is not None:
+            self.stir()
         if not self.keep_alive:
             self._transport.close()
         self._connection.on_response_complete()

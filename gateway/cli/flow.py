@@ -21,10 +21,6 @@ class Signal:
         self._on = on
         self._waiters: tuple[asyncio.Future[None], ...] = ()
 
-    def is_set(self) -> bool:
-        """Whether nobody has to wait."""
-        return self._on
-
     def set(self) -> None:
         """Let everybody go on who waits."""
         self._on = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
@@ -15,9 +15,6 @@ from gateway.cli.flow import Flow, Waiting
 from gateway.errors import InvalidRequest
 from gateway.ids import Ids
 from gateway.wire.openai_errors import error_body
-
-if TYPE_CHECKING:
-    from gateway.types import RawHeaders
 
 MAX_HEAD_BYTES = 64 * 1024
 """Largest request line and headers. Without a bound, anybody could fill the memory before authentication."""
@@ -48,13 +45,23 @@ class Http(HttpToolsProtocol):
     """One connection of a client."""
 
     # In slots: with more than 30 attributes, a Python object takes four times as much memory.
-    __slots__ = ("_body_bytes", "_progress", "_since", "_unused_bytes", "_upgrades", "_waits_for")
+    __slots__ = (
+        "_body_bytes",
+        "_in_head",
+        "_progress",
+        "_since",
+        "_unused_bytes",
+        "_upgrades",
+        "_waits_for",
+    )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Set up a new connection."""
         super().connection_made(transport)
         self.flow = Flow(transport)
         self.pipeline: Any = Waiting()
+        self._in_head = False
+        """Some of a request's head has come, but not all."""
         self._upgrades = False
         """The request that is read asks for a WebSocket."""
         self._unused_bytes = 0
@@ -74,7 +81,7 @@ class Http(HttpToolsProtocol):
         cycle: Any = self.cycle  # as `scope`, None before the first request; uvicorn does not say so
         if cycle is not None:
             cycle.disconnected = not cycle.response_complete
-            cycle.message_event.set()
+            cycle.stir()
         self.flow.resume_writing()
         if exc is None:
             self.transport.close()
@@ -82,11 +89,6 @@ class Http(HttpToolsProtocol):
         self.parser: Any = None
         self.cycle: Any = None
         self.pipeline.clear()
-
-    @property
-    def default_headers(self) -> RawHeaders:
-        """Headers that every answer has."""
-        return self.server_state.default_headers
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
@@ -107,30 +109,46 @@ class Http(HttpToolsProtocol):
         parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         return parser
 
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._in_head = True
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
     def on_headers_complete(self) -> None:
         """Begin a request, or let it wait for its turn."""
-        parser, scope = self.parser, self.scope
-        version = parser.get_http_version()
-        scope["method"] = parser.get_method().decode("ascii")
-        scope["http_version"] = version
+        parser, method = self.parser, self.parser.get_method().decode("ascii")
         self._upgrades = parser.should_upgrade() and self._should_upgrade()
         if self._upgrades:
+            self.scope: Any = {"method": method, "headers": self.headers}
             return
+        self._in_head = False
+        version = parser.get_http_version()
         if self.url.startswith(b"/") and b"#" not in self.url:  # as nearly always
             raw_path, _, query = self.url.partition(b"?")
         else:
             parsed = parse_url(self.url)
             raw_path, query = parsed.path or b"", parsed.query or b""
         path = raw_path.decode("ascii")
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = raw_path
-        scope["query_string"] = query
+        scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": method,
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
         before: Any = self.cycle
         cycle: Any = Cycle(
-            self,
-            scope,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
-            expects_continue=self.expect_100_continue,
+            self, scope, version != "1.0" and parser.should_keep_alive(), self.expect_100_continue
         )
         self.cycle = cycle
         if before is None or before.response_complete:
@@ -158,7 +176,7 @@ class Http(HttpToolsProtocol):
         cycle: Any = self.cycle
         if not (self._upgrades or cycle.response_complete):
             cycle.more_body = False
-            cycle.message_event.set()
+            cycle.stir()
 
     def look(self, now: float, patience: Patience) -> None:
         """End the connection when its client has kept the server waiting for too long.
@@ -166,7 +184,7 @@ class Http(HttpToolsProtocol):
         Called now and then, so that no request has to set a timer of its own.
         """
         cycle: Any = self.cycle
-        if cycle is not None and cycle.scope is self.scope and not cycle.more_body:
+        if cycle is not None and not (self._in_head or cycle.more_body):
             self.parser = None  # between two requests it knows nothing, and takes a kilobyte
         waits_for, request, count = self._waiting()
         before, number = self._progress
@@ -178,16 +196,15 @@ class Http(HttpToolsProtocol):
     def _waiting(self) -> tuple[str | None, object, int]:
         """What the server waits for, for the sake of which request, and a number that changes with any progress."""
         cycle: Any = self.cycle
-        scope: Any = self.scope
+        request = self.headers  # a list of its own for each
         if self.transport.is_closing():
-            return "stall", scope, self.transport.get_write_buffer_size()
+            return "stall", request, self.transport.get_write_buffer_size()
         if cycle is None or cycle.response_complete:
-            begun = scope is not None and (cycle is None or cycle.scope is not scope)
-            return "head" if begun else "idle", scope, 0
+            return "head" if self._in_head else "idle", request, 0
         ours = self.pipeline or self.flow.read_paused or cycle.response_started
         if ours or not cycle.more_body or cycle.waiting_for_100_continue:
             return None, None, 0
-        return "stall", scope, self._body_bytes
+        return "stall", request, self._body_bytes
 
     def _give_up(self, waits_for: str) -> None:
         if self.transport.is_closing():
@@ -203,7 +220,8 @@ class Http(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self._begin(self.pipeline.pop())
 

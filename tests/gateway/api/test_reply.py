@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.api.reply import HttpReply
+from gateway.api.sending import Numbered
 from gateway.errors import ClientGone, ProviderError, RateLimited
 from gateway.push import DONE, Later
 from gateway.types import Answer
@@ -56,6 +57,38 @@ async def test_a_whole_answer(wire: Wire) -> None:
     assert dict(start["headers"]) == {b"content-type": b"application/json", b"content-length": b"2"}
     assert wire.body == b"{}"
     assert wire.ended
+
+
+async def test_a_whole_answer_goes_to_the_server_as_one_where_it_takes_it_so() -> None:
+    class Server(Wire):
+        taken: tuple[object, ...] = ()
+
+        def whole(self, *answer: object) -> Any:
+            self.taken = answer
+            return DONE
+
+    class Send:
+        def __init__(self, server: Server) -> None:
+            self.whole = server.whole
+
+        async def __call__(self, message: Any) -> None:
+            raise AssertionError("no message is needed")
+
+    server, scope = Server(), dict[str, Any]()
+    headers = [(b"content-type", b"application/json")]
+    reply = HttpReply(WIRES["openai.chat"], server.incoming.get, Numbered(Send(server), scope, "req_1"))
+    assert reply.whole(Answer(200, headers, body=b"{}")) is DONE
+    assert server.taken == (200, [*headers, (b"x-request-id", b"req_1")], b"{}")
+    assert scope == {"gateway.answering": True}
+    assert len(headers) == 1, "an answer may be kept, and given again under another id"
+
+
+async def test_a_whole_answer_to_a_client_that_has_gone() -> None:
+    async def send(_: Any) -> None:
+        raise OSError
+
+    reply = HttpReply(WIRES["openai.chat"], asyncio.Queue[Message]().get, send)
+    await reply.whole(Answer(200, [], body=b"{}"))
 
 
 async def test_a_stream_is_sent_event_by_event_and_not_buffered(wire: Wire) -> None:

@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from uvicorn.server import ServerState
 
 from gateway.cli.cycle import Cycle
 from gateway.cli.flow import Flow, Signal
 from gateway.push import DONE
-from gateway.types import RawHeaders
 
 START: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": [(b"x-a", b"1")]}
 
@@ -36,14 +36,14 @@ class Connection:
         self.transport: Any = wire
         self.flow = Flow(self.transport)
         self.tasks: set[asyncio.Task[None]] = set()
-        self.default_headers: RawHeaders = []
+        self.server_state = ServerState()
 
     def on_response_complete(self) -> None:
         pass
 
 
 def cycle(wire: Wire, method: str = "POST", *, keep_alive: bool = True) -> Cycle:
-    return Cycle(Connection(wire), {"method": method}, keep_alive=keep_alive, expects_continue=False)
+    return Cycle(Connection(wire), {"method": method}, keep_alive, False)
 
 
 def body(data: bytes, *, more: bool = True) -> dict[str, Any]:
@@ -126,6 +126,75 @@ async def test_nothing_is_written_to_a_client_that_has_gone() -> None:
     assert wire.written == []
 
 
+async def test_a_whole_answer_leaves_in_one_write_with_its_length() -> None:
+    wire = Wire()
+    answer = cycle(wire)
+    assert answer.whole(200, [(b"x-a", b"1")], b"abc") is DONE
+    assert wire.written == [b"HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 3\r\n\r\nabc"]
+    assert answer.response_complete
+    assert not wire.closed
+    with pytest.raises(RuntimeError, match="unexpected"):
+        answer.whole(200, [], b"")
+
+
+async def test_a_whole_answer_has_the_headers_that_every_answer_has() -> None:
+    wire = Wire()
+    connection = Connection(wire)
+    connection.server_state.default_headers = [(b"date", b"now")]
+    headers = [(b"connection", b"Close")]
+    await Cycle(connection, {"method": "POST"}, True, False).whole(413, headers, b"no")
+    assert wire.written[0].splitlines()[1:-2] == [b"date: now", b"connection: Close", b"content-length: 2"]
+    assert wire.closed
+    assert headers == [(b"connection", b"Close")], "it may be kept by whoever made it"
+
+
+async def test_a_whole_answer_to_a_head_request_says_how_long_it_would_be() -> None:
+    wire = Wire()
+    await cycle(wire, "HEAD", keep_alive=False).whole(200, [], b"12345")
+    assert wire.written == [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\n"]
+    assert wire.closed
+
+
+@pytest.mark.parametrize("value", [b"1\r\nx-b: 2", b"1\n", b"\r", b"\0"])
+async def test_a_whole_answer_holds_no_header_that_http_does_not_allow(value: bytes) -> None:
+    wire = Wire()
+    with pytest.raises(RuntimeError, match="not allow"):
+        cycle(wire).whole(200, [(b"x-a", value)], b"")
+    assert wire.written == []
+
+
+async def test_a_whole_answer_waits_for_a_client_that_does_not_read_and_leaves_one_that_has_gone() -> None:
+    wire = Wire()
+    answer, gone = cycle(wire), cycle(wire)
+    answer.flow.pause_writing()
+    waiting = asyncio.ensure_future(answer.whole(200, [], b"a"))
+    await asyncio.sleep(0)
+    assert wire.written == []
+    answer.flow.resume_writing()
+    await waiting
+    gone.disconnected = True
+    assert gone.whole(200, [], b"b") is DONE
+    assert wire.written == [b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na"]
+
+
+async def test_whoever_receives_waits_for_news_and_hears_of_the_end() -> None:
+    request = cycle(Wire())
+    receiving = asyncio.ensure_future(request.receive())
+    await asyncio.sleep(0)
+    request.feed(b"ab")
+    assert await receiving == {"type": "http.request", "body": b"ab", "more_body": True}
+    request.feed(b"c")
+    request.feed(b"d")
+    request.more_body = False
+    request.stir()
+    assert await request.receive() == {"type": "http.request", "body": b"cd", "more_body": False}
+    receivers = [asyncio.ensure_future(request.receive()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not any(receiver.done() for receiver in receivers)
+    await request.whole(200, [], b"")
+    assert await asyncio.gather(*receivers) == [{"type": "http.disconnect"}] * 2
+
+
 async def test_a_head_request_gets_no_body() -> None:
     wire = Wire()
     answer = cycle(wire, "HEAD", keep_alive=False)
@@ -159,7 +228,7 @@ async def test_a_signal_lets_all_go_on_who_wait_and_those_who_come_later() -> No
     waiting = [asyncio.ensure_future(signal.wait()) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
-    assert not signal.is_set()
+    assert not waiting[1].done()
     signal.set()
     await asyncio.gather(*waiting[1:])
     await signal.wait()
