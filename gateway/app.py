@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -266,23 +266,24 @@ class Gateway(Starlette):
         return cls(Config.from_dict(config, extra=plugins), plugins=plugins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection: number the request, and start first when no lifespan event has done so."""
+        """Serve one connection; start first when no lifespan event has done so."""
         if scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
-            return
-        request_id = "req_" + self._new_id()
-        scope["gateway.request_id"] = request_id
+        elif self._lifecycle.started or await self._started_late():
+            await self.answer(scope, receive, send)
+        else:
+            unavailable = errors.response(Unavailable("The gateway could not start. Its log says why."))
+            await unavailable(scope, receive, Numbered(send, scope, "req_" + self._new_id()))
+
+    def answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request or WebSocket of a gateway that was started; without a frame of its own while that runs."""
+        scope["app"] = self
+        scope["gateway.request_id"] = request_id = "req_" + self._new_id()
         if self._proxies is not None:
             self._proxies.place(scope)
-        send = Numbered(send, scope, request_id)
-        if not self._lifecycle.started and not await self._started_late():
-            unavailable = errors.response(Unavailable("The gateway could not start. Its log says why."))
-            await unavailable(scope, receive, send)
-            return
-        scope["app"] = self
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
-        await self.middleware_stack(scope, receive, send)
+        return self.middleware_stack(scope, receive, Numbered(send, scope, request_id))
 
     @asynccontextmanager
     async def lifespan(self, _app: Any = None) -> AsyncGenerator[None]:

@@ -15,9 +15,10 @@ class Ids:
     """
 
     def __init__(self) -> None:
-        self._own = os.urandom(5).hex()
+        self._own = int.from_bytes(os.urandom(5)) << 24
         self._count = itertools.count()
 
     def __call__(self) -> str:
         """Make the next id."""
-        return f"{int(time.time() * 1000):012x}{self._own}{next(self._count) & 0xFFFFFF:06x}"
+        number = int(time.time() * 1000) << 64 | self._own | next(self._count) & 0xFFFFFF
+        return number.to_bytes(14).hex()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -39,20 +39,17 @@ class CallEndpoint:
         manners: Manners = PLAIN_MANNERS,
     ) -> None:
         self._wire = wire
-        self._manners = manners
+        self._rename = manners.rename
+        self._forwarded = manners.forwarded
         self._access = access
         self._pipeline = pipeline
         self._lifecycle = lifecycle
         self._max_body = max_body
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer one request whose body says everything."""
-        return self.serve(scope, receive, send, PLAIN)
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send, given: Given) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, given: Given = PLAIN) -> None:
         """Answer one request; `given` is what its path says."""
-        if self._manners.rename is not None:
-            send = Renamed(send, self._manners.rename, scope["gateway.request_id"])
+        if self._rename is not None:
+            send = Renamed(send, self._rename, scope["gateway.request_id"])
         reply = HttpReply(self._wire, receive, send)
         try:
             call = await self._call(scope, receive, given)
@@ -73,7 +70,7 @@ class CallEndpoint:
             principal,
             body=await incoming.body(),
             given=given,
-            forwarded=self._manners.forwarded,
+            forwarded=self._forwarded,
         )
 
 
@@ -108,6 +105,6 @@ def new_call(
         content_type=content_type,
         principal=principal,
         received_at=time.time(),
-        forwarded=[(name, value) for name in forwarded if (value := headers.get(name)) is not None],
+        forwarded=[(name, headers[name]) for name in forwarded if name in headers] if forwarded else (),
         provider=given.provider,
     )

@@ -52,7 +52,7 @@ class GeminiEndpoint:
         if stream and "sse" not in {query.get("alt"), query.get("$alt")}:
             send = ArraySend(send)
         given = Given(model=model.removeprefix("models/"), stream=stream)
-        await self._calls[dialect].serve(scope, receive, send, given)
+        await self._calls[dialect](scope, receive, send, given)
 
 
 def take_key(scope: Scope) -> Mapping[str, str]:

@@ -40,7 +40,8 @@ class HttpIncoming:
         self._max_body = max_body
         self._body: bytes | None = scope.get("gateway.body")  # which authenticating may have read already
         self.method: str = scope["method"]
-        self.path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        root = scope.get("root_path")
+        self.path: str = scope["path"].removeprefix(root) if root else scope["path"]
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         peer = scope.get("client")
         self.client: str | None = peer[0] if peer else None
@@ -68,24 +69,22 @@ class HttpIncoming:
             body: bytes = message.get("body", b"")
             if len(body) > self._max_body:
                 raise self._too_large()
-            return self._keep(body)
+            self._body = self._scope["gateway.body"] = body
+            return body
         parts = io.BytesIO()  # in the end it gives its own memory away: a large body is never held twice
         while message["type"] == "http.request":
             if parts.tell() + len(message.get("body", b"")) > self._max_body:
                 raise self._too_large()
             parts.write(message.get("body", b""))
             if not message.get("more_body", False):
-                return self._keep(parts.getvalue())
+                self._body = self._scope["gateway.body"] = parts.getvalue()
+                return self._body
             message = await self._receive()
         raise ClientGone("The client closed the connection before it had sent the whole request.")
 
     def replace_body(self, body: bytes) -> None:
         """Have this read from now on instead of what was sent."""
-        self._keep(body)
-
-    def _keep(self, body: bytes) -> bytes:
         self._body = self._scope["gateway.body"] = body
-        return body
 
     def _too_large(self) -> InvalidRequest:
         return InvalidRequest(

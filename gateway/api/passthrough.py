@@ -85,7 +85,7 @@ class PassthroughEndpoint:
                 send = ArraySend(send)
         elif way.given.model:
             scope["gateway.admitted"] = _Naming(way.given.model, scope.get("gateway.admitted"))
-        await endpoint.serve(scope, receive, send, way.given)
+        await endpoint(scope, receive, send, way.given)
 
     def _way(self, scope: Scope, name: str, provider: Provider | None, path: str) -> _Way:
         if not isinstance(provider, Forwards) or provider.paths is None:

@@ -73,7 +73,9 @@ class CallRoutes:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Hand over to an endpoint, or to the rest; without a frame of its own while that runs."""
         if scope["type"] == "http":
-            path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+            path: str = scope["path"]
+            if scope.get("root_path"):
+                path = path.removeprefix(scope["root_path"])
             endpoint = self._endpoints.get(path) if scope["method"] == "POST" else None
             if endpoint is None and path.startswith(PREFIX):
                 endpoint = self._endpoints[PREFIX]

@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                gateway,
+                gateway.answer,
                 loop="auto",
                 http=Http,
                 ws="websockets-sansio",

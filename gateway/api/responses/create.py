@@ -21,7 +21,7 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.pipeline import Pipeline
 from gateway.store.responses import StoredResponse
 from gateway.types import Answer, Call
-from gateway.wire import Given
+from gateway.wire import PLAIN, Given
 from gateway.wire.openai_responses import OpenAIResponses, begun, new_id
 
 _JSON = (b"content-type", b"application/json")
@@ -48,7 +48,7 @@ class CreateEndpoint(CallEndpoint):
         self._runs = runs
         self._follower = follower
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send, given: Given) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, given: Given = PLAIN) -> None:
         """Answer one request."""
         try:
             call = await self._call(scope, receive, given)

@@ -19,10 +19,11 @@ from gateway.inflight import InFlight
 from gateway.pipeline import Pipeline
 from gateway.store.jobs import StoredJob
 from gateway.types import Answer, Call
-from gateway.wire import Given, Wire
+from gateway.wire import PLAIN, Given, Wire
 from gateway.wire.openai_videos import OpenAIVideoRemix, OpenAIVideos
 
 _LONGEST_ID = 500
+_OF_EARLIER = Given(model="-")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -107,7 +108,7 @@ class CreateVideo(CallEndpoint):
         self._inflight = inflight
         self._keeper = keeper
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send, given: Given) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, given: Given = PLAIN) -> None:
         """Answer one request."""
         try:
             call = await self._call(scope, receive, given)
@@ -137,9 +138,9 @@ class RemixVideo(CreateVideo):
 
     dialect: Wire = OpenAIVideoRemix()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, given: Given = _OF_EARLIER) -> None:
         """Answer one request; the model is that of the earlier film."""
-        await self.serve(scope, receive, send, Given(model="-"))
+        await super().__call__(scope, receive, send, given)
 
     async def _source(self, scope: Scope, call: Call) -> tuple[Call, StoredJob | None]:
         principal = call.principal
