@@ -61,9 +61,9 @@ class HttpIncoming:
         """Read the whole body, once. Raises `InvalidRequest` (413) beyond the limit, `ClientGone` when it breaks off."""
         if self._body is not None:
             return self._body
-        length = self.headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length[:_DIGITS]) > self._max_body:
-            raise self._too_large()
+        length = self.headers.get(b"content-length", b"")[:_DIGITS]
+        if 10 ** len(length) > self._max_body and length.isdigit() and int(length) > self._max_body:
+            raise self._too_large()  # most have too few digits to be read for that
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
             body: bytes = message.get("body", b"")

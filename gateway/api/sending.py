@@ -23,15 +23,19 @@ Whole: TypeAlias = Callable[[int, RawHeaders, bytes], Awaitable[None]]
 class OnHead:
     """Base class of wrappers that change nothing but the head of an answer."""
 
-    __slots__ = ("_send", "piece")
+    __slots__ = ("_send",)
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.piece: Take | None = getattr(send, "piece", None)
 
     def whole(self, status: int, headers: RawHeaders, body: bytes) -> Awaitable[None]:
         """Send an answer."""
         return whole_of(self._send)(status, self.head(headers), body)
+
+    @property
+    def piece(self) -> Take | None:
+        """What takes a piece of a body without a message; None where nothing does."""
+        return getattr(self._send, "piece", None)
 
     @property
     def left(self) -> bool | None:
@@ -55,7 +59,7 @@ class Numbered(OnHead):
     __slots__ = ("_header", "_scope")
 
     def __init__(self, send: Send, scope: Scope, request_id: str) -> None:
-        super().__init__(send)
+        self._send = send
         self._scope = scope
         self._header = (b"x-request-id", request_id.encode())
 

@@ -159,7 +159,8 @@ class Http(HttpToolsProtocol):
 
     def _begin(self, cycle: Cycle) -> None:
         app: Any = self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        cycle.task = task = self.loop.create_task(cycle.run(app))
+        # The loop's own create_task would count up a name for each.
+        cycle.task = task = asyncio.Task(cycle.run(app), loop=self.loop, name="request")
         self.tasks.add(task)
 
     def on_body(self, body: bytes) -> None:
