@@ -69,13 +69,13 @@ class Cycle:
         "_connection",
         "_head",
         "_left",
-        "_news",
         "_transport",
         "_waiting",
         "disconnected",
         "flow",
         "keep_alive",
         "more_body",
+        "news",
         "response_complete",
         "response_started",
         "scope",
@@ -97,8 +97,8 @@ class Cycle:
         self._transport = connection.transport
         self._body: bytes | bytearray = b""
         """Of the request, as far as it has come and was not received."""
-        self._news = False
-        """Whether there is something to receive."""
+        self.news = False
+        """There is something to receive; then nobody waits for it."""
         self._waiting: Signal | None = None
         """For that; None while nobody does."""
         self._head = b""
@@ -145,13 +145,13 @@ class Cycle:
             self._body = body
         if len(self._body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
-        self._news = True
+        self.news = True
         if self._waiting is not None:
             self.stir()
 
     def stir(self) -> None:
         """Let whoever waits to receive look again."""
-        self._news = True
+        self.news = True
         if self._waiting is not None:
             self._waiting.set()
             self._waiting = None
@@ -164,10 +164,10 @@ class Cycle:
         if not (self.disconnected or self.response_complete):
             if self.flow.read_paused:
                 self.flow.resume_reading()
-            if not self._news:
+            if not self.news:
                 self._waiting = waiting = self._waiting or Signal()
                 await waiting.wait()
-            self._news = False
+            self.news = False
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         body, self._body = bytes(self._body), b""

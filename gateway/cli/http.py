@@ -177,7 +177,8 @@ class Http(HttpToolsProtocol):
         cycle: Any = self.cycle
         if not (self._upgrades or cycle.response_complete):
             cycle.more_body = False
-            cycle.stir()
+            if not cycle.news:
+                cycle.stir()
 
     def look(self, now: float, patience: Patience) -> None:
         """End the connection when its client has kept the server waiting for too long.
