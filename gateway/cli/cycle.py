@@ -236,7 +236,7 @@ class Cycle:
         self._head = self._begin(status, headers)
 
     def _begin(self, status: int, headers: RawHeaders) -> bytes:
-        """Begin the answer; return its head, and whether the connection goes on after it is in `headers` then."""
+        """Begin the answer, and make its head; `headers` get what is to be said about the connection."""
         self.response_started = True
         self.waiting_for_100_continue = False
         for name, value in headers:
