@@ -99,6 +99,7 @@ class Client:
         Raises `UpstreamError`, or ValueError as `prepare` does. Cancelling drops the connection.
         """
         head = prepared.encode(body, headers)
+        request = head if len(body) > SLICE else head + body
         timeouts = timeouts or self._timeouts
         pool = prepared.pool
         clock = time.monotonic  # the loop's own time, without asking for the loop, which costs a system call
@@ -111,14 +112,12 @@ class Client:
                 now = clock()
             if not self._ticker.running:
                 self._ticker.start()
-            response = connection.begin(timeouts, now, is_head=prepared.is_head)
+            waiter = asyncio.get_running_loop().create_future()
+            response = connection.begin(request, timeouts, now, waiter, is_head=prepared.is_head)
             try:
-                if len(body) <= SLICE:
-                    connection.write(head + body)
-                else:
-                    await connection.write_long(head, body, response)
-                if response.status == 0 and response.error is None:
-                    await response.changed()
+                if len(body) > SLICE:
+                    await connection.write_long(body, response)
+                await waiter
             except asyncio.CancelledError:
                 response.close()
                 raise

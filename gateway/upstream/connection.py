@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Awaitable
 from typing import Protocol, cast
 
 from gateway.upstream.errors import (
@@ -15,7 +16,7 @@ from gateway.upstream.errors import (
     UpstreamError,
 )
 from gateway.upstream.limits import Limits, Timeouts
-from gateway.upstream.reader import MalformedError, Reader
+from gateway.upstream.reader import REFUSED, Reader
 from gateway.upstream.response import Response, too_large
 
 SLICE = 64 * 1024
@@ -110,26 +111,30 @@ class Connection(asyncio.Protocol):
             self._poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not self._poll.poll(0)
 
-    def begin(self, timeouts: Timeouts, now: float, *, is_head: bool) -> Response:
-        """Start an exchange; the caller writes the request next."""
-        response = self._response = Response(self)
+    def begin(
+        self,
+        request: bytes,
+        timeouts: Timeouts,
+        now: float,
+        waiter: asyncio.Future[Awaitable[None]] | None = None,
+        *,
+        is_head: bool = False,
+    ) -> Response:
+        """Start an exchange and write the request, or the head of it; `waiter` is done when the answer's head is there."""
+        response = self._response = Response(self, waiter)
         self._reader.begin(response, is_head=is_head)
         self._timeouts = timeouts
         self._began = now
+        self._transport.write(request)
         return response
 
-    def write(self, request: bytes) -> None:
-        """Write a whole request."""
-        self._transport.write(request)
-
-    async def write_long(self, head: bytes, body: bytes, response: Response) -> None:
-        """Write a request in slices, waiting whenever the socket is full.
+    async def write_long(self, body: bytes, response: Response) -> None:
+        """Write a long body in slices, waiting whenever the socket is full.
 
         Stops when the exchange ends or an error status comes before all is written; such a connection is not
         used again.
         """
         self._writing = True
-        self._transport.write(head)
         view = memoryview(body)
         for start in range(0, len(view), SLICE):
             if self._drained is not None:
@@ -192,12 +197,17 @@ class Connection(asyncio.Protocol):
             return
         self._stirred = True
         reader = self._reader
+        in_head = response.status == 0
         problem: str | None = None
         try:
-            reader.feed(data)
-        except MalformedError as error:
-            problem = str(error)
+            reader.parse(data)
+        except REFUSED as error:
+            problem = reader.fault(error)
         pieces = reader.pieces
+        if pieces and not in_head:
+            reader.without_content = 0
+        elif problem is None:
+            problem = reader.excess(len(data), in_head=in_head)
         if pieces:
             response.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()

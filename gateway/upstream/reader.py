@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+REFUSED: Final = (HttpParserError, HttpParserUpgrade)
+"""What `Reader.parse` raises."""
 
 if TYPE_CHECKING:
     from gateway.upstream.response import Response
 
-_WATCHED = frozenset((b"content-length", b"transfer-encoding", b"content-encoding"))
-
-
-class MalformedError(Exception):
-    """The bytes are no response that we accept; the text says why, in words that hold nothing of the peer's."""
+_WATCHED = frozenset((b"transfer-encoding", b"content-encoding"))
 
 
 class _StopParsing(Exception):
@@ -29,27 +29,29 @@ class Reader:
     """
 
     __slots__ = (
+        "_expected",
         "_headers",
         "_is_head",
         "_limit",
         "_parser",
         "_problem",
-        "_reason",
         "_response",
         "_sized",
-        "_without_content",
         "complete",
         "on_body",
+        "on_message_begin",
+        "parse",
         "pieces",
         "reusable",
         "until_close",
+        "without_content",
     )
 
     _response: Response
 
     def __init__(self, max_head_bytes: int) -> None:
         self.pieces: list[bytes] = []
-        """Content that the last `feed` brought; the caller takes it away."""
+        """Content that the last packet brought; the caller takes it away."""
         self.on_body = self.pieces.append
         self.complete = True
         """The response has ended."""
@@ -59,69 +61,62 @@ class Reader:
         """The head says that the body ends where the connection ends (RFC 9112 §6.3, rule 8)."""
         self._limit = max_head_bytes
         self._headers: list[tuple[bytes, bytes]] = []
-        self._reason = b""
+        self.without_content = 0
+        """Bytes that have come since the last content, or since `begin`."""
         self._sized = False
         self._is_head = False
         self._problem = ""
-        self._without_content = 0
+        self._expected: list[None] = []
+        """Holds one entry while a message may begin."""
+        self.on_message_begin = self._expected.pop  # raises, and so leaves the parser, at bytes after the end
         self._parser = HttpResponseParser(self)
+        self.parse: Callable[[bytes], None] = self._parser.feed_data
+        """Parses a packet. Raises one of `REFUSED`; what came before the fault is in `pieces` all the same."""
 
     @property
     def untouched(self) -> bool:
         """Whether not a single byte has come since `begin`."""
-        return self._without_content == 0 and self._response.status == 0
+        return self.without_content == 0 and self._response.status == 0
 
     def begin(self, response: Response, *, is_head: bool) -> None:
-        """Expect the response to a request. Its status, reason and headers are filled in when the head is there."""
+        """Expect the response to a request. Its status and headers are filled in when the head is there."""
         self._response = response
         self._headers = []
-        self._reason = b""
         self._sized = False
         self._is_head = is_head
-        self._without_content = 0
+        self._expected.append(None)
+        self.without_content = 0
         self.complete = self.reusable = self.until_close = False
 
-    def feed(self, data: bytes) -> None:
-        """Parse a packet. Raise MalformedError; what came before the fault is in `pieces` all the same."""
-        self._without_content += len(data)
-        in_head = self._response.status == 0
-        try:
-            self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as error:
-            self.reusable = False
-            if not self.complete:
-                raise MalformedError(self._problem or str(error)) from None
+    def fault(self, error: Exception) -> str | None:
+        """Say what is wrong with a packet that was refused; None where that is only what follows the end."""
+        self.reusable = False
+        return None if self.complete else self._problem or str(error)
+
+    def excess(self, size: int, *, in_head: bool) -> str | None:
+        """Take note of a packet that began in the head or brought no content; say what is too large, if anything."""
+        self.without_content += size
+        too_much = self.without_content > self._limit
         if in_head and self._response.status:
-            self._check_head()
-            self._without_content = 0
-        elif self.pieces:
-            self._without_content = 0
-        elif self._without_content > self._limit and not self.complete:
-            raise MalformedError(f"the {'head' if in_head else 'framing'} exceeds {self._limit} bytes")
+            self.without_content = 0
+            if too_much and sum(len(name) + len(value) + 4 for name, value in self._headers) > self._limit:
+                return f"the head exceeds {self._limit} bytes"
+        elif too_much and not self.complete:
+            return f"the {'head' if in_head else 'framing'} exceeds {self._limit} bytes"
+        return None
 
     def close(self) -> None:
         """Let go of the parser, which holds on to this reader: else only the collector could free the two."""
-        del self._parser
-
-    def _check_head(self) -> None:
-        if self._without_content > self._limit:  # else no need to count
-            size = sum(len(name) + len(value) + 4 for name, value in self._headers)
-            if size > self._limit:
-                raise MalformedError(f"the head exceeds {self._limit} bytes")
-
-    def on_message_begin(self) -> None:
-        if self.complete:
-            raise _StopParsing  # bytes after the end
-
-    def on_status(self, reason: bytes) -> None:
-        self._reason += reason
+        del self._parser, self.parse
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._response.status:
             return  # a trailer
         name = name.lower()
         self._headers.append((name, value))
-        if name in _WATCHED:
+        if name == b"content-length":
+            self._sized = True
+        elif name in _WATCHED:
             self._watch(name, value)
 
     def _watch(self, name: bytes, value: bytes) -> None:
@@ -129,11 +124,10 @@ class Reader:
             if value.lower() not in (b"identity", b""):
                 self._refuse("a content-encoding that was not asked for")
             return
-        if name == b"transfer-encoding":
-            if self._sized or value.lower() != b"chunked":
-                self._refuse("a transfer-encoding other than chunked")
-            if self._parser.get_http_version() != "1.1":
-                self._refuse("a transfer-encoding in another version than HTTP/1.1")
+        if self._sized or value.lower() != b"chunked":
+            self._refuse("a transfer-encoding other than chunked")
+        if self._parser.get_http_version() != "1.1":
+            self._refuse("a transfer-encoding in another version than HTTP/1.1")
         self._sized = True
 
     def _refuse(self, problem: str) -> None:
@@ -148,7 +142,6 @@ class Reader:
             return
         response = self._response
         response.status = status
-        response.reason = self._reason
         response.headers = self._headers
         if self._is_head:
             self.complete = True
@@ -161,5 +154,5 @@ class Reader:
             self.reusable = self._parser.should_keep_alive()
         else:  # an interim answer
             self._headers = []
-            self._reason = b""
             self._sized = False
+            self._expected.append(None)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
+from msgspec import Struct
+
 from gateway.push import DONE, Take
 from gateway.upstream.errors import BodyTooLarge, ConnectionLost, UpstreamError
 
@@ -26,7 +28,7 @@ class Source(Protocol):
         ...
 
 
-class Response:
+class Response(Struct, eq=False):
     """A response whose head is there. Read the body with `read`, `push` or by iterating, once, in one task.
 
     A body that does not end as its head promised raises `ConnectionLost` or `MalformedResponse`, after all the
@@ -34,37 +36,23 @@ class Response:
     body closes it too.
     """
 
-    __slots__ = (
-        "_chunks",
-        "_error",
-        "_open",
-        "_source",
-        "_waiter",
-        "buffered",
-        "collecting",
-        "flows",
-        "headers",
-        "reason",
-        "status",
-    )
-
-    def __init__(self, source: Source) -> None:
-        self.status = 0
-        """0 until the head is there, so never 0 in a response that `Client.send` returned."""
-        self.reason = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        """Names in lower case, in order, repeated ones kept apart."""
-        self.buffered = 0
-        """Bytes that came and were not read yet."""
-        self.collecting = False
-        """Somebody waits for the whole body, so that there is nobody to wake for a part of it."""
-        self.flows: Take | None = None
-        """Takes what comes as it comes, so that there is nobody to wake for it."""
-        self._chunks: list[bytes] = []
-        self._source = source
-        self._open = True
-        self._error: UpstreamError | None = None
-        self._waiter: asyncio.Future[Awaitable[None]] | None = None
+    _source: Source
+    waiter: asyncio.Future[Awaitable[None]] | None = None
+    """Done when the head, content or the end has come; cancelling it must close the response."""
+    status: int = 0
+    """0 until the head is there, so never 0 in a response that `Client.send` returned."""
+    headers: list[tuple[bytes, bytes]] = []
+    """Names in lower case, in order, repeated ones kept apart."""
+    buffered: int = 0
+    """Bytes that came and were not read yet."""
+    collecting: bool = False
+    """Somebody waits for the whole body, so that there is nobody to wake for a part of it."""
+    flows: Take | None = None
+    """Takes what comes as it comes, so that there is nobody to wake for it."""
+    error: UpstreamError | None = None
+    """What ended the exchange early."""
+    _chunks: list[bytes] = []
+    _open: bool = True
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, given by its lower-case name."""
@@ -92,10 +80,16 @@ class Response:
             except asyncio.CancelledError:
                 self.close()
                 raise
-        if self._error is None and self.buffered > source.max_body_bytes:
-            self._error = too_large(source)
-        if self._error is not None:
-            raise self._error
+        if self.error is None and self.buffered > source.max_body_bytes:
+            self.error = too_large(source)
+        if self.error is not None:
+            raise self.error
+        return self._buffer()
+
+    def whole(self) -> bytes | None:
+        """Return the body where all of it is there already; None where `read` must wait for it or say what is wrong."""
+        if self._open or self.error is not None or self.buffered > self._source.max_body_bytes:
+            return None
         return self._buffer()
 
     def __aiter__(self) -> Response:
@@ -104,8 +98,8 @@ class Response:
     async def __anext__(self) -> bytes:
         while not self._chunks:
             if not self._open:
-                if self._error is not None:
-                    raise self._error
+                if self.error is not None:
+                    raise self.error
                 raise StopAsyncIteration
             try:
                 await self.changed()
@@ -137,8 +131,8 @@ class Response:
                     raise
                 finally:
                     self.flows = None
-            elif self._error is not None:
-                raise self._error
+            elif self.error is not None:
+                raise self.error
             else:
                 return
             if waiting is not DONE:
@@ -150,7 +144,7 @@ class Response:
             error = ConnectionLost(f"the response of {self._source.peer} was closed before it was read")
             if self._open:
                 self._source.fail(error)
-            self._error = self._error or error
+            self.error = self.error or error
         self._chunks.clear()
         self.buffered = 0
 
@@ -163,29 +157,24 @@ class Response:
 
     # From here on: the connection's side.
 
-    @property
-    def error(self) -> UpstreamError | None:
-        """What ended the exchange early."""
-        return self._error
-
     def changed(self) -> asyncio.Future[Awaitable[None]]:
-        """Return what is done when the head, content or the end has come; cancelling it must close the response."""
-        if self._waiter is not None:
+        """Return what is done when more content or the end has come; cancelling it must close the response."""
+        if self.waiter is not None:
             raise RuntimeError("two tasks read one response")
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        waiter = self.waiter = asyncio.get_running_loop().create_future()
         return waiter
 
     def wake(self, waiting: Awaitable[None] = DONE) -> None:
-        """Let whoever waits for `changed` go on, and first wait for this."""
-        waiter = self._waiter
+        """Let whoever waits go on, and first wait for this."""
+        waiter = self.waiter
         if waiter is not None:
-            self._waiter = None
+            self.waiter = None
             if not waiter.done():
                 waiter.set_result(waiting)
 
     def feed(self, data: bytes) -> None:
         """Take content over: hand it on when somebody takes it at once, else keep it, without waking anybody."""
-        take, waiter = self.flows, self._waiter
+        take, waiter = self.flows, self.waiter
         if take is None or waiter is None or waiter.done():
             self._chunks.append(data)
             self.buffered += len(data)
@@ -203,8 +192,12 @@ class Response:
     def end(self, error: UpstreamError | None = None) -> None:
         """Nothing more will come, because of the error or because that was all."""
         self._open = False
-        self._error = error
-        self.wake()
+        self.error = error
+        waiter = self.waiter
+        if waiter is not None:
+            self.waiter = None
+            if not waiter.done():
+                waiter.set_result(DONE)
 
 
 def too_large(source: Source) -> BodyTooLarge:

@@ -19,7 +19,7 @@ async def test_sends_the_head_and_the_body_as_given() -> None:
             "POST", server.url("/v1/chat?x=1#here"), [(b"authorization", b"Bearer not-a-key")]
         )
         response = await client.send(prepared, b"hello", headers=[(b"x-request-id", b"r1")])
-        assert (response.status, response.reason) == (200, b"OK")
+        assert response.status == 200
         assert response.headers == [(b"content-length", b"5")]
         assert response.header(b"content-length") == b"5"
         assert response.header(b"content-type") is None
