@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +17,8 @@ from gateway.upstream import Prepared
 REST_SECONDS = 30.0
 """How long a refused credential rests when the service does not say."""
 _LONGEST_REST = 3600.0
+NEVER: Final = float("inf")
+"""When a credential is renewed that does not expire."""
 _NOT_TAKEN = frozenset({401, 403})
 """What a service answers that does not take the credential; 429 says only that it was seen too often."""
 _NO_TOKEN = frozenset({"upstream_authentication", "upstream_credentials"})
@@ -37,7 +40,7 @@ class Credential:
         """Request heads by whatever the provider tells them apart by, as the dialect."""
         self.rests_until = 0.0
         """Time of `time.monotonic`."""
-        self.renews_at = float("inf") if renew is None else 0.0
+        self.renews_at = NEVER if renew is None else 0.0
         """Time of `time.monotonic` from which on `renew` is due before the next request."""
         self._renew = renew
         self.held: HeldCredential | None = None
@@ -103,7 +106,7 @@ class Credentials:
     tenant that has some of its own uses only these.
     """
 
-    __slots__ = ("_all", "_configured", "_next", "_own", "_problem", "_turns", "makers")
+    __slots__ = ("_all", "_configured", "_next", "_own", "_problem", "_turns", "makers", "only")
 
     def __init__(
         self,
@@ -112,6 +115,8 @@ class Credentials:
         makers: Sequence[Maker] = (),
         problem: ProviderError | None = None,
     ) -> None:
+        self.only: Credential | None = None
+        """The one that every tenant begins with, where there is no choice."""
         self._configured = tuple(credentials)
         self._own: Mapping[str, Credentials] | None = None
         self._problem = problem
@@ -137,8 +142,6 @@ class Credentials:
     def first(self) -> Credential:
         """Return the one to begin with. Raises `ProviderError` when there is none."""
         turns = self._turns
-        if len(turns) == 1:
-            return turns[0]
         if not turns:
             raise self._none()
         self._next = start = (self._next + 1) % len(turns)
@@ -182,12 +185,12 @@ class Credentials:
         self._problem = _no_credential(
             provider, f"no credential; its operator adds one with `gateway credentials add {provider}`"
         )
-        self._take((*self._configured, *operators))
         problem = _no_credential(
             provider, "no usable credential of your own: enable, replace or remove those that you have"
         )
         own = {tenant: Credentials(some, problem=problem) for tenant, some in by_tenant.items()}
         self._own = own or None
+        self._take((*self._configured, *operators))
 
     def _made(self, item: HeldCredential, report: ReportCredential) -> Credential | None:
         """Make one of what the vault holds; None where that is not to be used, or cannot be."""
@@ -210,7 +213,8 @@ class Credentials:
 
     def _take(self, credentials: tuple[Credential, ...]) -> None:
         self._all = credentials
-        self._turns = _turns(credentials)
+        self._turns = turns = _turns(credentials)
+        self.only = turns[0] if len(turns) == 1 and self._own is None else None
 
     def _every(self) -> Iterator[Credential]:
         yield from self._all
