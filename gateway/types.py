@@ -255,7 +255,7 @@ class Session(Protocol):
         ...
 
 
-class Answer:
+class Answer(Struct, eq=False):
     """A provider's successful answer: a whole body, or a stream of byte chunks.
 
     `stream` yields bytes as they arrive, cut anywhere; it raises `ProviderError` when the provider breaks off. One that
@@ -264,29 +264,17 @@ class Answer:
     `scrub` removes the provider's credentials from the words of an error inside the stream.
     """
 
-    __slots__ = ("body", "close", "credential", "headers", "scrub", "session", "status", "stream")
-
-    def __init__(
-        self,
-        status: int,
-        headers: RawHeaders,
-        *,
-        body: bytes = b"",
-        stream: AsyncIterator[bytes] | None = None,
-        close: Callable[[], None] | None = None,
-        scrub: Callable[[str], str] = str,
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        """Headers for the client; interceptors may append."""
-        self.body = body
-        self.stream = stream
-        self.close = close
-        self.scrub = scrub
-        self.credential = ""
-        """A mark of the credential it was got with, which may be needed again to ask after a job."""
-        self.session: Session | None = None
-        """The way back to the provider, where the client may go on talking; each chunk of `stream` is a message."""
+    status: int
+    headers: RawHeaders
+    """Headers for the client; interceptors may append."""
+    body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
+    close: Callable[[], None] | None = None
+    scrub: Callable[[str], str] = str
+    credential: str = ""
+    """A mark of the credential it was got with, which may be needed again to ask after a job."""
+    session: Session | None = None
+    """The way back to the provider, where the client may go on talking; each chunk of `stream` is a message."""
 
 
 class CredentialField(Struct, frozen=True, kw_only=True):

@@ -173,5 +173,5 @@ def exchange(
     for a request that cannot be read.
     """
     if dialect == call.dialect:
-        return Same(WIRES[dialect], call)
+        return Same(WIRES[dialect], call, call.content_type)
     return Translated(CODECS[call.dialect], CODECS[dialect], call, provider_name=provider, may_drop=may_drop)

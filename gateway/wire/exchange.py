@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.errors import InvalidRequest
@@ -58,18 +59,15 @@ class Exchange(Protocol):
         ...
 
 
-class Same:
+class Same(Struct):
     """The provider speaks the client's dialect: bytes pass untouched."""
 
-    __slots__ = ("_call", "_wire", "answer_type", "content_type", "copies", "dropped")
-
-    def __init__(self, wire: Wire, call: Call) -> None:
-        self._wire = wire
-        self._call = call
-        self.dropped: Sequence[str] = ()
-        self.content_type = call.content_type
-        self.answer_type: bytes | None = None
-        self.copies = 1
+    _wire: Wire
+    _call: Call
+    content_type: str
+    dropped: Sequence[str] = ()
+    answer_type: bytes | None = None
+    copies: int = 1
 
     def prepare(self, model: str) -> bytes:
         """Swap the model's name where it differs."""

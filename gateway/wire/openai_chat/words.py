@@ -67,6 +67,9 @@ class Details(Struct, gc=False):
     audio_tokens: int | None = None
 
 
+_NO_DETAILS: Final = Details()
+
+
 class UsageFields(Struct, gc=False):
     """Usage as it stands in answers and chunks."""
 
@@ -108,8 +111,8 @@ def read_usage(usage: UsageFields | None) -> Usage | None:
     """Read usage; None when the provider did not really say."""
     if usage is None or usage.prompt_tokens is None:
         return None
-    prompt = usage.prompt_tokens_details or Details()
-    completion = usage.completion_tokens_details or Details()
+    prompt = usage.prompt_tokens_details or _NO_DETAILS
+    completion = usage.completion_tokens_details or _NO_DETAILS
     return Usage(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens or 0,
