@@ -34,15 +34,16 @@ class NamedEventsReader(UntouchedReader):
     def note(self, event: NamedEvent) -> None:
         """Take note of an event: set `usage` and, with the last one, `finished`."""
 
-    def _note(self, payload: bytes) -> None:
+    def _note(self, payload: bytes) -> bool:
         self.began = True
         if payload == b"[DONE]":
-            return
+            return True
         try:
             event = _decode(payload)
         except UNREADABLE as error:
             refuse_unless_unusual(payload, error)
-            return
+            return True
         if len(event.error) and bytes(event.error) != b"null":
             raise stream_failed(bytes(event.error))
         self.note(event)
+        return True

@@ -10,7 +10,7 @@ from gateway.wire.dialect import StreamCut, StreamFailed, WireError
 
 
 class UntouchedReader(ABC):
-    """Base class of readers of streams that say in an event of their own when they are complete.
+    """Base class of the readers; `end` is for streams that say in an event of their own when they are complete.
 
     A dialect's reader has `estimate`, and says in `_note` what an event means.
     """
@@ -32,19 +32,25 @@ class UntouchedReader(ABC):
         self.failure = None
 
     def feed(self, chunk: bytes) -> bytes:
-        """Check every event, and return those that the client may see: all before a failure."""
-        data = b""
-        passed = 0
+        """Check every event, and return those that the client may see: all before a failure but the hidden ones."""
+        shown: list[bytes] = []
         try:
+            line, _, rest = chunk.partition(b"\n")
+            if rest != b"\n" and line[:6] == b"event:":
+                line, _, rest = rest.partition(b"\n")
+            if rest == b"\n" and line[:6] == b"data: " and self._events.between and sse.CR not in chunk:
+                return chunk if self._note(line[6:]) else b""  # one event of one line, as usual
             data = self._events.feed(chunk)
-            for event in data[:-2].split(b"\n\n") if data else ():
+            events = data[:-2].split(b"\n\n") if data else []
+            for event in events:
                 payload = sse.payload(event)
-                if payload:
-                    self._note(payload)
-                passed += len(event) + 2
+                if self._note(payload) if payload else self._note_other(event):
+                    shown.append(event)
+            if len(shown) == len(events):
+                return data
         except (WireError, StreamFailed) as failure:
             self.failure = failure
-        return data[:passed]
+        return b"".join(event + b"\n\n" for event in shown)
 
     def end(self) -> bytes:
         """Raise `StreamCut` unless the stream said that it is complete."""
@@ -57,5 +63,13 @@ class UntouchedReader(ABC):
         """Estimate usage from what has passed so far."""
 
     @abstractmethod
-    def _note(self, payload: bytes) -> None:
-        """Take note of one event. Raises `WireError` and `StreamFailed`, which end the stream for the client."""
+    def _note(self, payload: bytes) -> bool:
+        """Take note of one event, and return whether the client may see it.
+
+        Raises `WireError` and `StreamFailed`, which end the stream for the client.
+        """
+
+    def _note_other(self, event: bytes) -> bool:
+        """Do the same with an event without data, as comments are."""
+        del event
+        return True

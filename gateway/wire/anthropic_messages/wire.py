@@ -105,7 +105,7 @@ class MessagesReader(UntouchedReader):
             estimated=True,
         )
 
-    def _note(self, payload: bytes) -> None:
+    def _note(self, payload: bytes) -> bool:
         event = read_event(payload)
         self.began = True
         kind = event.type
@@ -121,6 +121,7 @@ class MessagesReader(UntouchedReader):
                 self.usage = usage(self._raw)
         elif kind == "message_stop":
             self.finished = True
+        return True
 
 
 def check_head(model: str, messages: list[Raw]) -> None:

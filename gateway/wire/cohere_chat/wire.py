@@ -98,9 +98,9 @@ class CohereReader(UntouchedReader):
         """Estimate from the text of the request and the characters that passed."""
         return _estimate(call, self._characters)
 
-    def _note(self, payload: bytes) -> None:
+    def _note(self, payload: bytes) -> bool:
         if payload == b"[DONE]":
-            return
+            return True
         self.began = True
         try:
             event = _decode_event(payload)
@@ -108,8 +108,9 @@ class CohereReader(UntouchedReader):
                 self._last(_decode_delta(event.delta))
         except UNREADABLE as error:
             refuse_unless_unusual(payload, error)
-            return
+            return True
         self._characters += len(event.delta)
+        return True
 
     def _last(self, delta: _Delta) -> None:
         failed = shapes.FAILED.get(delta.finish_reason or "")

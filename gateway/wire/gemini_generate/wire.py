@@ -12,11 +12,12 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import sse
 from gateway.wire.body import UNREADABLE, read_answer, read_request, refuse_unless_unusual
-from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
+from gateway.wire.dialect import PLAIN, Given, Head, StreamCut
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.gemini_errors import error_body, failure_in, raise_failure
 from gateway.wire.gemini_generate.citations import searches_in
 from gateway.wire.gemini_generate.shapes import DIALECT, NOTHING, UsageMetadata, usage_of, with_searches
+from gateway.wire.untouched import UntouchedReader
 
 _NAMES_MODEL: Final = re.compile(rb'"model"\s*:')
 
@@ -111,48 +112,18 @@ class GeminiGenerate:
         return sse.event(error_body(error))
 
 
-class GeminiReader:
-    """Follows a stream of answers in small."""
+class GeminiReader(UntouchedReader):
+    """Follows a stream of answers in small, all of which may be seen by the client."""
 
-    __slots__ = (
-        "_begun",
-        "_characters",
-        "_events",
-        "_expected",
-        "_request",
-        "_searches",
-        "_stopped",
-        "began",
-        "failure",
-        "finished",
-        "usage",
-    )
+    __slots__ = ("_begun", "_expected", "_request", "_searches", "_stopped")
 
     def __init__(self, request: bytes) -> None:
+        super().__init__()
         self._request = request
-        self._events = sse.EventSplitter()
-        self._characters = 0
         self._begun: set[int] = set()
         self._stopped: set[int] = set()
         self._expected = 0
         self._searches = 0
-        self.usage: Usage | None = None
-        self.began = False
-        self.finished = False
-        self.failure: WireError | StreamFailed | None = None
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Check every event, and take note of usage, ends and failures; all of it may be seen by the client."""
-        data = b""
-        passed = 0
-        try:
-            data = self._events.feed(chunk)
-            for event in data[:-2].split(b"\n\n") if data else ():
-                self._note(event)
-                passed += len(event) + 2
-        except (WireError, StreamFailed) as failure:
-            self.failure = failure
-        return data[:passed]
 
     def end(self) -> bytes:
         """Accept an end after each candidate has told its reason to stop."""
@@ -167,17 +138,17 @@ class GeminiReader:
         """Estimate from the text of the request and the characters that passed."""
         return _estimate(call, self._characters)
 
-    def _note(self, event: bytes) -> None:
-        payload = sse.payload(event)
-        if not payload:
-            raise_failure(event)  # some errors come as bare JSON in the midst of the events
-            return
+    def _note_other(self, event: bytes) -> bool:
+        raise_failure(event)  # some errors come as bare JSON in the midst of the events
+        return True
+
+    def _note(self, payload: bytes) -> bool:
         self.began = True
         try:
             told = _decode_event(payload)
         except UNREADABLE as error:
             refuse_unless_unusual(payload, error)
-            return
+            return True
         if len(told.error):
             raise_failure(payload)
         if told.usage_metadata is not None:
@@ -186,6 +157,7 @@ class GeminiReader:
         if self._searches:
             self.usage = with_searches(self.usage, self._searches)
         self._follow(told)
+        return True
 
     def _follow(self, told: _Event) -> None:
         """Note how far each candidate has come."""

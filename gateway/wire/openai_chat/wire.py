@@ -11,10 +11,11 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire import sse
 from gateway.wire.body import UNREADABLE, read_answer, read_request, refuse_unless_unusual
-from gateway.wire.dialect import PLAIN, Given, Head, StreamCut, StreamFailed, WireError
+from gateway.wire.dialect import PLAIN, Given, Head, StreamCut
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.openai_chat.words import UsageFields, read_usage
 from gateway.wire.openai_errors import error_body, stream_failed
+from gateway.wire.untouched import UntouchedReader
 
 NOTHING: Final = Raw(b"")
 
@@ -30,22 +31,22 @@ class _Request(Struct):
     stream_options: _StreamOptions | None = None
 
 
-class _Answer(Struct):
+class _Answer(Struct, gc=False):
     usage: UsageFields | None = None
 
 
-class _Delta(Struct):
+class _Delta(Struct, gc=False):
     content: Raw = NOTHING
     reasoning_content: Raw = NOTHING
     tool_calls: Raw = NOTHING
 
 
-class _Choice(Struct):
+class _Choice(Struct, gc=False):
     delta: _Delta | None = None
     finish_reason: str | None = None
 
 
-class _Chunk(Struct):
+class _Chunk(Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: UsageFields | None = None
     error: Raw = NOTHING
@@ -116,48 +117,15 @@ class OpenAIChat:
         return sse.event(error_body(error))
 
 
-class ChatReader:
+class ChatReader(UntouchedReader):
     """Follows a stream of chat completion chunks."""
 
-    __slots__ = (
-        "_characters",
-        "_events",
-        "_hides_usage",
-        "_stopped",
-        "began",
-        "failure",
-        "finished",
-        "usage",
-    )
+    __slots__ = ("_hides_usage", "_stopped")
 
     def __init__(self, *, hides_usage: bool) -> None:
-        self._events = sse.EventSplitter()
+        super().__init__()
         self._hides_usage = hides_usage
-        self._characters = 0
         self._stopped = False
-        self.usage: Usage | None = None
-        self.began = False
-        self.finished = False
-        self.failure: WireError | StreamFailed | None = None
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Check every event, take note of usage, end and failure, and return what the client may see."""
-        shown: list[bytes] = []
-        data = b""
-        try:
-            data = self._events.feed(chunk)
-            line, _, rest = data.partition(b"\n")
-            if rest == b"\n" and line[:6] == b"data: ":  # one event of one line, as usual
-                return data if self._shows(line[6:]) else b""
-            events = data[:-2].split(b"\n\n") if data else []
-            for event in events:
-                if self._shows(sse.payload(event)):
-                    shown.append(event)  # noqa: PERF401 - what came before a failure is kept
-            if len(shown) == len(events):
-                return data
-        except (WireError, StreamFailed) as failure:
-            self.failure = failure
-        return b"".join(event + b"\n\n" for event in shown)
 
     def end(self) -> bytes:
         """Accept a finish reason or `[DONE]` as the end: some providers leave out one or the other."""
@@ -169,9 +137,7 @@ class ChatReader:
         """Estimate from the text of the request and the characters that passed."""
         return _estimate(call, self._characters)
 
-    def _shows(self, payload: bytes) -> bool:
-        if not payload:
-            return True
+    def _note(self, payload: bytes) -> bool:
         self.began = True
         if payload == b"[DONE]":
             self.finished = True

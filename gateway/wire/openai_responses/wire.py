@@ -108,15 +108,15 @@ class ResponsesReader(UntouchedReader):
         """Estimate from the text of the request and the characters that passed."""
         return _estimate(call, self._characters)
 
-    def _note(self, payload: bytes) -> None:
+    def _note(self, payload: bytes) -> bool:
         self.began = True
         if payload == b"[DONE]":
-            return
+            return True
         try:
             event = _decode_event(payload)
         except UNREADABLE as error:
             refuse_unless_unusual(payload, error)
-            return
+            return True
         self._characters += len(event.delta)
         if event.type in LAST:
             answer = read_answer(_decode_answer, bytes(event.response))
@@ -127,6 +127,7 @@ class ResponsesReader(UntouchedReader):
             not event.type and b'"error"' in payload and "error" in _fields(payload)
         ):
             raise failed(payload)
+        return True
 
 
 def failed(payload: bytes) -> StreamFailed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -59,6 +61,35 @@ def test_whatever_is_between_events_passes(dialect: Dialect, gap: bytes) -> None
     assert passed.strip() == stream.replace(b"\r\n", b"\n").strip()
     assert bytewise.finished
     assert bytewise.estimate(call(dialect)) == whole.estimate(call(dialect))
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+@settings(deadline=None, max_examples=60)
+@given(
+    line_end=st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    times=st.integers(1, 3),
+    gap=st.sampled_from([b"\n\n", b"\n\n\n", b"\n\n\n\n"]),
+    places=st.lists(st.integers(0, 2000), max_size=8),
+)
+def test_any_line_end_and_any_cut_pass_the_same(
+    dialect: Dialect, line_end: bytes, times: int, gap: bytes, places: list[int]
+) -> None:
+    plain = b"".join(event + gap for event in STREAMS[dialect] for _ in range(times))
+    sent = plain.replace(b"\n", line_end)
+    whole, cut = reader(dialect), reader(dialect)
+    expected = whole.feed(plain)
+    ends = sorted({place % (len(sent) + 1) for place in places} | {0, len(sent)})
+    passed = b"".join(cut.feed(sent[a:b]) for a, b in itertools.pairwise(ends))
+    assert passed.strip() == expected.strip()
+    assert (cut.finished, cut.usage, cut.failure) == (whole.finished, whole.usage, None)
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_an_event_that_ends_in_cr_leaves_the_next_line_ends_alone(dialect: Dialect) -> None:
+    one, two = STREAMS[dialect][0].replace(b"\n", b"\r"), STREAMS[dialect][1]
+    reading = reader(dialect)
+    passed = [reading.feed(chunk) for chunk in (one + b"\r\r", two + b"\n\n", b"\n\n")]
+    assert passed == [one.replace(b"\r", b"\n") + b"\n\n", two + b"\n\n", b"\n\n"]
 
 
 @pytest.mark.parametrize("dialect", STREAMS)
