@@ -209,13 +209,13 @@ class Connection(asyncio.Protocol):
         elif problem is None:
             problem = reader.excess(len(data), in_head=in_head)
         if pieces:
-            response.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            response.feed(pieces.pop() if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()
         if problem is not None:
             self.fail(MalformedResponse(f"{self.peer} sent a malformed response: {problem}"))
         elif reader.complete:
             self._finish(response)
-        elif response.status and not response.flows:
+        elif response.flows is None and response.status:
             self._proceed(response)
 
     def _proceed(self, response: Response) -> None:

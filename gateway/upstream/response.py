@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
-from msgspec import Struct
-
 from gateway.push import DONE, Take
 from gateway.upstream.errors import BodyTooLarge, ConnectionLost, UpstreamError
 
@@ -28,7 +26,7 @@ class Source(Protocol):
         ...
 
 
-class Response(Struct, eq=False):
+class Response:
     """A response whose head is there. Read the body with `read`, `push` or by iterating, once, in one task.
 
     A body that does not end as its head promised raises `ConnectionLost` or `MalformedResponse`, after all the
@@ -36,23 +34,37 @@ class Response(Struct, eq=False):
     body closes it too.
     """
 
-    _source: Source
-    waiter: asyncio.Future[Awaitable[None]] | None = None
-    """Done when the head, content or the end has come; cancelling it must close the response."""
-    status: int = 0
-    """0 until the head is there, so never 0 in a response that `Client.send` returned."""
-    headers: list[tuple[bytes, bytes]] = []
-    """Names in lower case, in order, repeated ones kept apart."""
-    buffered: int = 0
-    """Bytes that came and were not read yet."""
-    collecting: bool = False
-    """Somebody waits for the whole body, so that there is nobody to wake for a part of it."""
-    flows: Take | None = None
-    """Takes what comes as it comes, so that there is nobody to wake for it."""
-    error: UpstreamError | None = None
-    """What ended the exchange early."""
-    _chunks: list[bytes] = []
-    _open: bool = True
+    __slots__ = (
+        "_chunks",
+        "_open",
+        "_source",
+        "buffered",
+        "collecting",
+        "error",
+        "flows",
+        "headers",
+        "status",
+        "waiter",
+    )
+
+    def __init__(self, source: Source, waiter: asyncio.Future[Awaitable[None]] | None = None) -> None:
+        self.status = 0
+        """0 until the head is there, so never 0 in a response that `Client.send` returned."""
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Names in lower case, in order, repeated ones kept apart."""
+        self.buffered = 0
+        """Bytes that came and were not read yet."""
+        self.collecting = False
+        """Somebody waits for the whole body, so that there is nobody to wake for a part of it."""
+        self.flows: Take | None = None
+        """Takes what comes as it comes, so that there is nobody to wake for it."""
+        self.error: UpstreamError | None = None
+        """What ended the exchange early."""
+        self.waiter = waiter
+        """Done when the head, content or the end has come; cancelling it must close the response."""
+        self._chunks: list[bytes] = []
+        self._source = source
+        self._open = True
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, given by its lower-case name."""
