@@ -197,24 +197,31 @@ class Connection(asyncio.Protocol):
             return
         self._stirred = True
         reader = self._reader
-        in_head = response.status == 0
+        reader.without_content += len(data)
         problem: str | None = None
         try:
             reader.parse(data)
         except REFUSED as error:
             problem = reader.fault(error)
         pieces = reader.pieces
-        if pieces and not in_head:
-            reader.without_content = 0
-        elif problem is None:
-            problem = reader.excess(len(data), in_head=in_head)
         if pieces:
+            reader.without_content = 0
             response.feed(pieces.pop() if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()
+        elif reader.without_content > reader.limit and not (problem or reader.complete):
+            problem = reader.excess()
         if problem is not None:
             self.fail(MalformedResponse(f"{self.peer} sent a malformed response: {problem}"))
         elif reader.complete:
-            self._finish(response)
+            self._response = None
+            response.end()
+            if not reader.reusable or self._writing:
+                self.drop()
+                return
+            if self.paused:
+                self.resume()
+            self._used = True
+            self._owner.release(self)
         elif response.flows is None and response.status:
             self._proceed(response)
 
@@ -229,17 +236,6 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
         if self._writing and response.status >= 400:  # noqa: PLR2004
             self.resume_writing()
-
-    def _finish(self, response: Response) -> None:
-        self._response = None
-        response.end()
-        if self._reader.reusable and not self._writing:
-            if self.paused:
-                self.resume()
-            self._used = True
-            self._owner.release(self)
-        else:
-            self.drop()
 
     def eof_received(self) -> None:
         if self._response is None:

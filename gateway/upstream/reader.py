@@ -32,12 +32,12 @@ class Reader:
         "_expected",
         "_headers",
         "_is_head",
-        "_limit",
         "_parser",
         "_problem",
         "_response",
         "_sized",
         "complete",
+        "limit",
         "on_body",
         "on_message_begin",
         "parse",
@@ -59,10 +59,11 @@ class Reader:
         """The connection may carry another exchange; meaningful once complete."""
         self.until_close = False
         """The head says that the body ends where the connection ends (RFC 9112 §6.3, rule 8)."""
-        self._limit = max_head_bytes
-        self._headers: list[tuple[bytes, bytes]] = []
+        self.limit = max_head_bytes
+        """Of bytes without content."""
         self.without_content = 0
-        """Bytes that have come since the last content, or since `begin`."""
+        """Bytes that have come since `begin`, the head or the last content; counted by the caller, before it parses them."""
+        self._headers: list[tuple[bytes, bytes]] = []
         self._sized = False
         self._is_head = False
         self._problem = ""
@@ -93,17 +94,9 @@ class Reader:
         self.reusable = False
         return None if self.complete else self._problem or str(error)
 
-    def excess(self, size: int, *, in_head: bool) -> str | None:
-        """Take note of a packet that began in the head or brought no content; say what is too large, if anything."""
-        self.without_content += size
-        too_much = self.without_content > self._limit
-        if in_head and self._response.status:
-            self.without_content = 0
-            if too_much and sum(len(name) + len(value) + 4 for name, value in self._headers) > self._limit:
-                return f"the head exceeds {self._limit} bytes"
-        elif too_much and not self.complete:
-            return f"the {'head' if in_head else 'framing'} exceeds {self._limit} bytes"
-        return None
+    def excess(self) -> str:
+        """Say what exceeds the limit."""
+        return f"the {'framing' if self._response.status else 'head'} exceeds {self.limit} bytes"
 
     def close(self) -> None:
         """Let go of the parser, which holds on to this reader: else only the collector could free the two."""
@@ -141,6 +134,11 @@ class Reader:
                 self._refuse(f"status {status}, which was not asked for")
             return
         response = self._response
+        if self.without_content > self.limit:  # else no need to count
+            size = sum(len(name) + len(value) + 4 for name, value in self._headers)
+            if size > self.limit:
+                self._refuse(self.excess())
+        self.without_content = 0
         response.status = status
         response.headers = self._headers
         if self._is_head:

@@ -78,11 +78,10 @@ class OpenAIProvider(Service):
 
     def request(self, attempt: Attempt, credential: Credential) -> tuple[Prepared, bytes, RawHeaders]:
         """Choose the head by the dialect."""
-        body = attempt.body
-        if attempt.call.stream and not (self.preset.takes_stream_options or attempt.target.dialect in FORMS):
+        call, dialect, body = attempt.call, attempt.target.dialect, attempt.body
+        if call.stream and not (self.preset.takes_stream_options or dialect in FORMS):
             body = _without_stream_options(body)
-        dialect = attempt.target.dialect
-        if dialect in _CHATS and attempt.call.dialect != "openai.chat" and not self.preset.newest_words:
+        if dialect in _CHATS and call.dialect != "openai.chat" and not self.preset.newest_words:
             body = _in_common_words(body)
         if dialect == "openai.video_remix":
             return self._remix(body, credential)
