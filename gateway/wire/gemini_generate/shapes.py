@@ -213,7 +213,9 @@ def usage_fields(usage: Usage) -> dict[str, Any]:
 
 
 def _of_audio(counts: list[ModalityCount] | None) -> int:
-    return sum(count.token_count or 0 for count in counts or () if count.modality == "AUDIO")
+    if not counts:
+        return 0
+    return sum(count.token_count or 0 for count in counts if count.modality == "AUDIO")
 
 
 def _details(all_tokens: int, audio: int) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ class _Answer(Struct, rename="camel"):
     usage_metadata: UsageMetadata | None = None
 
 
-class _Candidate(Struct, rename="camel"):
+class _Candidate(Struct, rename="camel", gc=False):
     index: int = 0
     content: Raw = NOTHING
     finish_reason: str | None = None
@@ -50,7 +50,7 @@ class _Feedback(Struct, rename="camel"):
     block_reason: str | None = None
 
 
-class _Event(Struct, rename="camel"):
+class _Event(Struct, rename="camel", gc=False):
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
     usage_metadata: UsageMetadata | None = None
@@ -153,8 +153,9 @@ class GeminiReader(UntouchedReader):
             raise_failure(payload)
         if told.usage_metadata is not None:
             self.usage = usage_of(told.usage_metadata) or self.usage
-        self._searches = max(self._searches, searches_in(payload))
-        if self._searches:
+        searches = searches_in(payload)
+        if searches or self._searches:
+            self._searches = max(self._searches, searches)
             self.usage = with_searches(self.usage, self._searches)
         self._follow(told)
         return True

@@ -35,7 +35,7 @@ class _Answer(Struct):
     output: Raw = NOTHING
 
 
-class _Event(Struct):
+class _Event(Struct, gc=False):
     type: str = ""
     delta: Raw = NOTHING
     response: Raw = NOTHING
