@@ -102,7 +102,8 @@ class Response:
         """Return the body where all of it is there already; None where `read` must wait for it or say what is wrong."""
         if self._open or self.error is not None or self.buffered > self._source.max_body_bytes:
             return None
-        return self._buffer()
+        chunks = self._chunks
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def __aiter__(self) -> Response:
         return self
