@@ -29,10 +29,11 @@ class Account(NamedTuple):
         return f"{self.tenant}/{self.owner}" if self.owner else self.tenant
 
 
-PAID: Final = Account("", "paid")
-PROMOTIONAL: Final = Account("", "promotional")
-REVENUE: Final = Account("", "revenue")
-EXPIRED: Final = Account("", "expired")
+PAID: Final = "paid"
+PROMOTIONAL: Final = "promotional"
+REVENUE: Final = "revenue"
+EXPIRED: Final = "expired"
+"""The gateway's own accounts, by their names."""
 
 
 def nano_of(credit: Decimal) -> int:

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, union_all
 
 from gateway.store.notices import digest
 from gateway.store.price_adjustments import Adjustment, sums_of
 from gateway.store.tables import model_calls
 from gateway_credits.account import REVENUE, Account, Per
 from gateway_credits.grants import add_grant, change, lock
-from gateway_credits.tables import accounts, entries, transactions
+from gateway_credits.tables import accounts, journal
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -49,19 +49,15 @@ class Adjuster:
             return
         totals: dict[Account, int] = defaultdict(int)
         last: dict[Account, tuple[str, float]] = {}
-        heads: list[dict[str, Any]] = []
-        lines: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         for each, more in booked:
             account, made, at = whose[each.call], transaction_of(each), each.created_at
-            own = {"tenant": account.tenant, "owner": account.owner}
-            heads.append({"id": made, "kind": "adjustment", "at": at, **own, "reference": reference_of(each)})
-            common = {"at": at, "transaction": made}
-            lines.append({**own, **common, "amount": -more})
-            lines.append({"tenant": REVENUE.tenant, "owner": REVENUE.owner, **common, "amount": more})
+            own = {"tenant": account.tenant, "owner": account.owner, "at": at, "id": made}
+            sides = {"kind": "adjustment", "amount": -more, "other_owner": REVENUE}
+            rows.append({**own, **sides, "reference": reference_of(each)})
             totals[account] += more
             last[account] = made, at
-        await connection.execute(insert(transactions), heads)
-        await connection.execute(insert(entries), lines)
+        await connection.execute(insert(journal), rows)
         for account, more in totals.items():
             made, at = last[account]
             if more < 0:
@@ -79,15 +75,15 @@ class Adjuster:
             .subquery()
         )
         captured = (
-            (entries.c.tenant == call.tenant)
-            & entries.c.owner.in_(("", func.coalesce(call.user, "")))
-            & (entries.c.at == call.ended_at)
-            & (entries.c.transaction == call.id)
+            (journal.c.tenant == call.tenant)
+            & journal.c.owner.in_(("", func.coalesce(call.user, "")))
+            & (journal.c.at == call.ended_at)
+            & (journal.c.id == call.id)
         )
         query = (
-            select(call.id, call.tenant, call.user, entries.c.owner)
+            select(call.id, call.tenant, call.user, journal.c.owner)
             .join_from(model_calls, first, first.c.tenant == call.tenant)
-            .outerjoin(entries, captured)
+            .outerjoin(journal, captured)
             .where(call.id.in_(calls), call.ended_at >= first.c.at, pays(self._free))
         )
         found: dict[str, Account] = {}
@@ -104,23 +100,22 @@ def pays(free: Collection[str]) -> ColumnElement[bool]:
 
 async def booked_for(connection: AsyncConnection, tenant: str, call: str) -> tuple[Account, int] | None:
     """Who was charged for a call, and how much with all adjustments, refunds aside; None where nothing was booked."""
-    user = await connection.scalar(
-        select(model_calls.c.user).where(model_calls.c.id == call, model_calls.c.tenant == tenant)
-    )
+    made = model_calls.c
+    query = select(made.user, made.ended_at).where(made.id == call, made.tenant == tenant)
+    known = (await connection.execute(query)).one_or_none()
+    user, ended_at = known or (None, None)
     count, _, _ = (await sums_of(connection, [call])).get(call, (0, 0, 0))
     references = [f"{call}#{number}" for number in range(1, count + 1)]
-    book, line = transactions.c, entries.c
-    captured = (book.id == call) & (book.kind == "capture")
-    adjusted = (book.kind == "adjustment") & book.reference.in_(references)
-    query = (
-        select(line.tenant, line.owner, func.sum(line.amount).label("amount"))
-        .join_from(entries, transactions, (book.id == line.transaction) & (book.at == line.at))
-        .where(captured | adjusted, line.tenant == tenant, line.owner.in_({"", user or ""}))
-        .group_by(line.tenant, line.owner)
-        .order_by("amount")
-    )
-    row = (await connection.execute(query)).first()
-    return None if row is None else (Account(row.tenant, row.owner), -int(row.amount))
+    book = journal.c
+    theirs = select(book.owner, book.amount).where(book.tenant == tenant, book.owner.in_({"", user or ""}))
+    captured = theirs.where(book.id == call, book.kind == "capture")
+    if ended_at is not None:  # else the call was forgotten, and is looked for among all
+        captured = captured.where(book.at == ended_at)
+    adjusted = theirs.where(book.kind == "adjustment", book.reference.in_(references))
+    booked = union_all(captured, adjusted).subquery()
+    sums = select(booked.c.owner, func.sum(booked.c.amount).label("amount")).group_by(booked.c.owner)
+    row = (await connection.execute(sums.order_by("amount"))).first()
+    return None if row is None else (Account(tenant, row.owner), -int(row.amount))
 
 
 async def _differences(
@@ -144,11 +139,8 @@ async def _differences(
 
 
 async def _refunded(connection: AsyncConnection, calls: Sequence[str]) -> dict[str, int]:
-    one = (transactions.c.id == entries.c.transaction) & (transactions.c.at == entries.c.at)
-    query = (
-        select(transactions.c.reference, entries.c.amount)
-        .join_from(transactions, entries, one)
-        .where(transactions.c.kind == "refund", transactions.c.reference.in_(calls), entries.c.tenant != "")
+    query = select(journal.c.reference, journal.c.amount).where(
+        journal.c.kind == "refund", journal.c.reference.in_(calls)
     )
     return {row.reference: row.amount for row in await connection.execute(query)}
 

@@ -30,7 +30,7 @@ from gateway_credits.account import (
 )
 from gateway_credits.adjusting import booked_for
 from gateway_credits.grants import Balance, add_grant, book, change, draw, lock, open_grants, settle_up, take
-from gateway_credits.tables import accounts, balances, entries, transactions
+from gateway_credits.tables import accounts, balances, journal
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -120,7 +120,7 @@ class Book:
                 return False
             await self._settled(connection, account, now)
             source = PAID if kind == "paid" else PROMOTIONAL
-            made = await self._book(connection, "grant", account, reference, source, account, amount, now)
+            made = await self._book(connection, "grant", account, amount, source, now, reference)
             await add_grant(
                 connection, account, made, amount, kind=kind, priority=priority, at=now, expires_at=expires_at
             )
@@ -163,7 +163,7 @@ class Book:
             await take(connection, row.id, there)
             await change(connection, account, balance=-amount, undrawn=amount - there)
             to = PAID if row.kind == "paid" else PROMOTIONAL
-            made = await self._book(connection, "take_back", account, reference, account, to, amount, now)
+            made = await self._book(connection, "take_back", account, -amount, to, now, reference)
             await self._note(
                 connection,
                 actor,
@@ -200,7 +200,7 @@ class Book:
                 raise InvalidRequest(
                     f"That call was charged {shown(charged)} credits, not more.", param="amount"
                 )
-            made = await self._book(connection, "refund", account, call, REVENUE, account, back, now)
+            made = await self._book(connection, "refund", account, back, REVENUE, now, call)
             await add_grant(
                 connection, account, made, back, kind="paid", priority=MIDDLE, at=now, expires_at=None
             )
@@ -231,7 +231,7 @@ class Book:
             found = await self._settled(connection, source, now)
             if found.available < amount:
                 raise QuotaExceeded(f"{source.shown} has only {shown(found.available)} credits available.")
-            made = await self._book(connection, "transfer", source, reference, source, to, amount, now)
+            made = await self._book(connection, "transfer", source, -amount, to, now, reference)
             given = await draw(connection, await open_grants(connection, source), amount)
             for number, (row, part) in enumerate(given):
                 await add_grant(
@@ -262,7 +262,7 @@ class Book:
             return
         await lock(connection, account)
         amount = welcome.amount
-        made = await self._book(connection, "welcome", account, None, PROMOTIONAL, account, amount, now)
+        made = await self._book(connection, "welcome", account, amount, PROMOTIONAL, now)
         until = None if welcome.seconds is None else now + welcome.seconds
         await add_grant(
             connection, account, made, amount, kind="promotional", priority=MIDDLE, at=now, expires_at=until
@@ -290,11 +290,7 @@ class Book:
                 except IntegrityError as error:  # for another account at this very moment
                     raise _used(reference) from error
                 return
-            query = select(entries.c.amount).where(
-                *grants.of(entries, account), entries.c.at == before.at, entries.c.transaction == before.id
-            )
-            booked = await connection.scalar(query)
-            if booked is None or abs(booked) != amount:
+            if (before.tenant, before.owner) != account or abs(before.amount) != amount:
                 raise _used(reference)
         yield None
 
@@ -302,16 +298,16 @@ class Book:
         self,
         connection: AsyncConnection,
         kind: str,
-        whose: Account,
-        reference: str | None,
-        source: Account,
-        to: Account,
+        account: Account,
         amount: int,
+        other: Account | str,
         now: float,
+        reference: str | None = None,
     ) -> str:
         made = self.new_id()
-        named = {"tenant": whose.tenant, "owner": whose.owner, "reference": reference}
-        await book(connection, made, kind, now, source=source, to=to, amount=amount, **named)
+        await book(
+            connection, made, kind, now, account=account, amount=amount, other=other, reference=reference
+        )
         return made
 
     async def _note(
@@ -329,8 +325,7 @@ class Book:
 
 
 async def _referred(connection: AsyncConnection, kind: str, reference: str) -> Row[Any] | None:
-    found = transactions.c
-    query = select(transactions).where(found.kind == kind, found.reference == reference)
+    query = select(journal).where(journal.c.kind == kind, journal.c.reference == reference)
     return (await connection.execute(query)).one_or_none()
 
 

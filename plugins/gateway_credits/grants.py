@@ -14,7 +14,7 @@ from sqlalchemy import insert, nulls_last, select, update
 
 from gateway.store.upsert import insert_into
 from gateway_credits.account import EXPIRED, Account, Kind
-from gateway_credits.tables import balances, entries, grants, transactions
+from gateway_credits.tables import balances, grants, journal
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -64,18 +64,19 @@ async def book(
     kind: str,
     at: float,
     *,
-    source: Account,
-    to: Account,
+    account: Account,
     amount: int,
-    **more: Any,
+    other: Account | str,
+    **more: str | None,
 ) -> None:
-    """Write a transaction with its two entries. `more` are its other columns."""
-    await connection.execute(insert(transactions).values(id=id, kind=kind, at=at, **more))
-    rows = [
-        {"tenant": account.tenant, "owner": account.owner, "at": at, "transaction": id, "amount": signed}
-        for account, signed in ((source, -amount), (to, amount))
-    ]
-    await connection.execute(insert(entries), rows)
+    """Write a transaction: the account gains the amount, and the other side, which may be the gateway's own, loses it.
+
+    `more` are a reference and a note.
+    """
+    tenant, owner = other if isinstance(other, Account) else (None, other)
+    row = {"tenant": account.tenant, "owner": account.owner, "at": at, "id": id, "kind": kind}
+    sides = {"amount": amount, "other_tenant": tenant, "other_owner": owner}
+    await connection.execute(insert(journal).values(**row, **sides, **more))
 
 
 async def add_grant(
@@ -89,7 +90,7 @@ async def add_grant(
     at: float,
     expires_at: float | None,
 ) -> None:
-    """Write a new grant of an account that is locked; the entries are for the caller to write."""
+    """Write a new grant of an account that is locked; the transaction is for the caller to write."""
     await connection.execute(
         insert(grants).values(
             id=id,
@@ -154,8 +155,9 @@ async def settle_up(
         if part:
             await take(connection, grant.id, part)
             await change(connection, account, balance=-part)
+            made = new_id()
             await book(
-                connection, new_id(), "expiry", now, source=account, to=EXPIRED, amount=part, note=grant.id
+                connection, made, "expiry", now, account=account, amount=-part, other=EXPIRED, note=grant.id
             )
             found = Balance(found.balance - part, found.held, found.undrawn)
     return found

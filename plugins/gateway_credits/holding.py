@@ -15,7 +15,7 @@ from gateway.protocols import Prices
 from gateway.store import Add, Delete, Guard, Insert, Transition, Write
 from gateway.types import Call, Outcome
 from gateway_credits.account import LARGEST, REVENUE, Account, Per
-from gateway_credits.tables import balances, entries, holds, transactions
+from gateway_credits.tables import balances, holds, journal
 
 
 class NotEnough(QuotaExceeded):
@@ -55,8 +55,7 @@ UNHOLD: Final = Guard(
 )
 """Let go of a hold whose amount is in its row only. Hangs on END, so there is such a row, and a balance it was taken from."""
 
-BOOK: Final = Insert(transactions, "id", "kind", "at")
-ENTER: Final = Insert(entries, "tenant", "owner", "at", "transaction", "amount")
+CAPTURE: Final = Insert(journal, "tenant", "owner", "at", "id", "kind", "amount", "other_owner")
 CHANGE: Final = Add(balances)
 """Values: the account, then what is added to balance, held and undrawn."""
 
@@ -121,26 +120,22 @@ class Holding:
         """Capture the charge, whatever was held, and release the hold."""
         if call.principal.authenticator in self._free:
             return ()
-        account = self.account_of(call)
-        tenant, owner = account
+        account = tenant, owner = self.account_of(call)
         held = self._held.pop(call.id, None)
         writes: list[Write] = []
         if held is None:
             release = (Write(UNHOLD, (tenant, owner, call.id)), Write(RELEASE, (call.id,)))
             writes.append(Write(END, ("settled", call.id), release))
         elif held:
-            release = Write(CHANGE, (tenant, owner, 0, -held, 0))
-            writes.append(Write(RELEASE, (call.id,), (release,)))
-        charge = min(outcome.charge or 0, LARGEST)
-        if charge > 0:
+            writes.append(Write(RELEASE, (call.id,)))  # it is there until its call is settled
+        charge = max(0, min(outcome.charge or 0, LARGEST))
+        if charge:
             self.touched.add(account)
-            at = outcome.ended_at
-            writes += (
-                Write(BOOK, (call.id, "capture", at)),
-                Write(ENTER, (tenant, owner, at, call.id, -charge)),
-                Write(ENTER, (*REVENUE, at, call.id, charge)),
-                Write(CHANGE, (tenant, owner, -charge, 0, charge)),
+            writes.append(
+                Write(CAPTURE, (tenant, owner, outcome.ended_at, call.id, "capture", -charge, REVENUE))
             )
+        if charge or held:
+            writes.append(Write(CHANGE, (tenant, owner, -charge, -(held or 0), charge)))
         return writes
 
     def finished(self, call: Call, outcome: Outcome) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, tuple_, union_all
 
 from gateway.store.tables import usage_buckets
 from gateway_credits.account import Account
 from gateway_credits.grants import of
-from gateway_credits.tables import balances, entries, grants, transactions
+from gateway_credits.tables import balances, grants, journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,18 +52,18 @@ async def list_transactions(
     database: Database, account: Account, *, after: tuple[float, str] | None, limit: int
 ) -> Sequence[Any]:
     """What was booked on an account, newest first: `id`, `kind`, `at`, `amount`, `reference`, `note`."""
-    found = transactions.c
-    query = select(found.id, found.kind, found.at, found.reference, found.note, entries.c.amount)
-    query = query.join_from(entries, transactions, found.id == entries.c.transaction)
-    query = query.where(*of(entries, account))
+    one, newest = journal.c, (journal.c.at.desc(), journal.c.id.desc())
+    told = (one.id, one.kind, one.at, one.reference, one.note)
+    given = (one.other_tenant == account.tenant, one.other_owner == account.owner)
+    own = select(*told, one.amount).where(*of(journal, account))
+    from_others = select(*told, (-one.amount).label("amount")).where(*given)
+    parts = [part.order_by(*newest).limit(limit) for part in (own, from_others)]
     if after is not None:
-        query = query.where(tuple_(entries.c.at, entries.c.transaction) < tuple_(*after))
+        parts = [part.where(tuple_(one.at, one.id) < tuple_(*after)) for part in parts]
+    found = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    query = select(found).order_by(found.c.at.desc(), found.c.id.desc()).limit(limit)
     async with database.connect() as connection:
-        return (
-            await connection.execute(
-                query.order_by(entries.c.at.desc(), entries.c.transaction.desc()).limit(limit)
-            )
-        ).all()
+        return (await connection.execute(query)).all()
 
 
 async def spent_a_day(database: Database, tenant: str) -> int:

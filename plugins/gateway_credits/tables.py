@@ -1,7 +1,7 @@
 """The tables of `billing.credits`. Amounts are integers of 10⁻⁹ credit.
 
-An account is a tenant and an owner: `''` for the tenant's own account, a user's id for theirs. The gateway's side of a
-transaction stands under the tenant `''`, where the owner is one of the names in `Counter`.
+An account is a tenant and an owner: `''` for the tenant's own account, a user's id for theirs. A transaction is one row: what
+its account gained, the other side lost, which is another account or one of the gateway's own.
 """
 
 from __future__ import annotations
@@ -40,44 +40,48 @@ balances = Table(
     metadata,
     Column("tenant", String(64), primary_key=True),
     Column("owner", String(200), primary_key=True),
-    Column("balance", BigInteger, nullable=False, comment="the sum of the account's entries"),
+    Column(
+        "balance",
+        BigInteger,
+        nullable=False,
+        comment="the sum of what the journal moved to it, less what from it",
+    ),
     Column("held", BigInteger, nullable=False, comment="the sum of its open holds"),
     Column("undrawn", BigInteger, nullable=False, comment="spent, but not yet taken from a grant"),
     sqlite_with_rowid=False,
 )
 
-transactions = Table(
-    "credit_transactions",
+journal = Table(
+    "credit_journal",
     metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("owner", String(200), primary_key=True),
+    Column("at", Float(53), primary_key=True, comment="so an account's lie in their order"),
     Column("id", String(40), primary_key=True, comment="of a capture, that of its call"),
     Column("kind", String(12), nullable=False),
-    Column("at", Float(53), nullable=False),
-    Column("tenant", String(64), nullable=True, comment="for whom, where there is a reference"),
-    Column("owner", String(200), nullable=True),
+    Column("amount", BigInteger, nullable=False, comment="what the account gained and the other side lost"),
+    Column("other_tenant", String(64), nullable=True, comment="of the other side; null for the gateway's"),
+    Column("other_owner", String(200), nullable=False),
     Column("reference", String(200), nullable=True, comment="unique among those of its kind"),
     Column("note", String(200), nullable=True),
     Index(
-        "credit_transactions_reference",
+        "credit_journal_reference",
         "kind",
         "reference",
         unique=True,
         sqlite_where=text("reference IS NOT NULL"),
         postgresql_where=text("reference IS NOT NULL"),
     ),
-    sqlite_with_rowid=False,
-)
-
-entries = Table(
-    "credit_entries",
-    metadata,
-    Column("tenant", String(64), primary_key=True),
-    Column("owner", String(200), primary_key=True),
-    Column(
-        "at", Float(53), primary_key=True, comment="as its transaction: so an account's lie in their order"
+    Index(
+        "credit_journal_other",
+        "other_tenant",
+        "other_owner",
+        "at",
+        sqlite_where=text("other_tenant IS NOT NULL"),
+        postgresql_where=text("other_tenant IS NOT NULL"),
     ),
-    Column("transaction", String(40), primary_key=True),
-    Column("amount", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+    comment="double-entry: a row is a transaction, with the account and the other side that it moves an amount between",
 )
 
 grants = Table(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import String, case, cast, func, literal, or_, select, union_all
+from sqlalchemy import String, case, cast, false, func, literal, or_, select, union_all
 
 from gateway.store.tables import model_calls, price_adjustments
-from gateway_credits.account import Account, shown
+from gateway_credits.account import EXPIRED, PAID, PROMOTIONAL, REVENUE, Account, shown
 from gateway_credits.adjusting import pays
-from gateway_credits.tables import OPEN, accounts, balances, entries, grants, holds, transactions
+from gateway_credits.tables import OPEN, accounts, balances, grants, holds, journal
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,30 +43,38 @@ async def _ask(connection: AsyncConnection, query: Any, tell: Callable[[Any], st
 
 
 def _journal() -> list[_Check]:
-    """Each transaction has its entries, and they sum to zero. No search for each: there may be millions."""
-    found = entries.c
-    total = func.sum(found.amount)
-    unbalanced = (
-        select(found.transaction, total.label("total")).group_by(found.transaction).having(total != 0)
+    """Each transaction moves something, once, between an account and another one or what is the gateway's own.
+
+    Both sides are in one row, so that they cannot differ. No search for each: there may be millions.
+    """
+    one = journal.c
+    to_itself = (one.other_tenant == one.tenant) & (one.other_owner == one.owner)
+    own = case(
+        (one.kind.in_(("grant", "take_back")), one.other_owner.in_((PAID, PROMOTIONAL))),
+        (one.kind.in_(("capture", "refund", "adjustment")), one.other_owner == REVENUE),
+        (one.kind == "welcome", one.other_owner == PROMOTIONAL),
+        (one.kind == "expiry", one.other_owner == EXPIRED),
+        else_=false(),
     )
-    empty = select(transactions.c.id).except_(select(found.transaction))
-    stray = select(found.transaction).except_(select(transactions.c.id))
+    named = one.other_tenant.is_not(None) & (one.other_tenant != "")
+    proper = case((one.kind == "transfer", named), else_=one.other_tenant.is_(None) & own)
+    wrong = or_(one.amount == 0, one.tenant == "", to_itself, ~proper)
+    again = select(one.id).group_by(one.id).having(func.count() > 1)
     return [
-        (
-            unbalanced,
-            lambda row: f"transaction {row.transaction} is out of balance by {shown(int(row.total))}",
-        ),
-        (empty, lambda row: f"transaction {row.id} has no entries"),
-        (stray, lambda row: f"the entries of {row.transaction} belong to no transaction"),
+        (select(one.id).where(wrong), lambda row: f"transaction {row.id} is not between two proper sides"),
+        (again, lambda row: f"transaction {row.id} is in the journal more than once"),
     ]
 
 
 def _sums() -> list[_Check]:
-    """Balances are the sums of entries and of what grants have left; what is held is the sum of open holds."""
+    """Balances are the sums of the journal and of what grants have left; what is held is the sum of open holds."""
     nothing = literal(0)
+    other = (journal.c.other_tenant, journal.c.other_owner)
+    given = select(*other, nothing, -journal.c.amount, nothing, nothing, nothing)
     parts = union_all(
         _part(balances, balances.c.balance, nothing, balances.c.held, nothing, balances.c.undrawn),
-        _part(entries, nothing, entries.c.amount, nothing, nothing, nothing).where(entries.c.tenant != ""),
+        _part(journal, nothing, journal.c.amount, nothing, nothing, nothing),
+        given.where(journal.c.other_tenant.is_not(None)),
         _part(holds, nothing, nothing, -holds.c.amount, nothing, nothing).where(OPEN),
         _part(grants, nothing, nothing, nothing, grants.c.remaining, nothing),
     ).subquery()
@@ -99,7 +107,9 @@ def _part(table: Any, *columns: Any) -> Any:
 def _of_account(row: Any) -> str:
     who = Account(row.tenant, row.owner).shown
     if row.balance != row.entered:
-        told = f"has a balance of {shown(int(row.balance))}, but its entries sum to {shown(int(row.entered))}"
+        told = (
+            f"has a balance of {shown(int(row.balance))}, but the journal sums to {shown(int(row.entered))}"
+        )
     elif row.held != 0:
         told = f"holds {shown(int(row.held))} more than its open holds"
     else:
@@ -111,9 +121,9 @@ def _calls(since: float | None, free: Collection[str]) -> list[_Check]:
     """Each settled call with a charge was captured in exactly that amount, its adjustments too, and nothing else was."""
     call, due = model_calls.c, case((pays(free), func.coalesce(model_calls.c.charge, 0)), else_=0)
     taken = (
-        select(entries.c.transaction, func.sum(-entries.c.amount).label("amount"))
-        .where(entries.c.tenant != "", entries.c.amount < 0)
-        .group_by(entries.c.transaction)
+        select(journal.c.id, func.sum(-journal.c.amount).label("amount"))
+        .where(journal.c.kind == "capture")
+        .group_by(journal.c.id)
         .subquery()
     )
     captured = func.coalesce(taken.c.amount, 0)
@@ -125,29 +135,30 @@ def _calls(since: float | None, free: Collection[str]) -> list[_Check]:
     query = (
         select(call.id, due.label("charge"), captured.label("captured"))
         .join_from(model_calls, first, first.c.tenant == call.tenant)
-        .outerjoin(taken, taken.c.transaction == call.id)
+        .outerjoin(taken, taken.c.id == call.id)
         .where(call.status != "processing", call.ended_at >= (first.c.at if since is None else since))
         .where(captured != due)
     )
-    book, priced = transactions.alias(), price_adjustments.c
+    book, priced = journal.c, price_adjustments.c
     reference = priced.call + "#" + cast(priced.number, String)
-    line = (entries.c.transaction == book.c.id) & (entries.c.at == book.c.at)
     adjusted = (
-        select(priced.call, priced.number, priced.charge, entries.c.amount)
+        select(priced.call, priced.number, priced.charge, book.amount)
         .join_from(price_adjustments, model_calls, call.id == priced.call)
         .join(first, (first.c.tenant == call.tenant) & (call.ended_at >= first.c.at))
-        .outerjoin(book, (book.c.kind == "adjustment") & (book.c.reference == reference))
-        .outerjoin(entries, line & (entries.c.tenant == priced.tenant))
-        .where(func.coalesce(entries.c.amount, 0) != -priced.charge, ~_refund_of(priced.call).exists())
+        .outerjoin(
+            journal,
+            (book.kind == "adjustment") & (book.reference == reference) & (book.tenant == priced.tenant),
+        )
+        .where(func.coalesce(book.amount, 0) != -priced.charge, ~_refund_of(priced.call).exists())
         .where(pays(free))
     )
     if since is not None:
         adjusted = adjusted.where(call.ended_at >= since)
-    of_none = select(priced.call).where(reference == transactions.c.reference).exists()
-    made_up = select(transactions.c.id).where(transactions.c.kind == "adjustment", ~of_none)
+    of_none = select(priced.call).where(reference == book.reference).exists()
+    made_up = select(book.id).where(book.kind == "adjustment", ~of_none)
     running = (
         select(call.id)
-        .join_from(model_calls, transactions, transactions.c.id == call.id)
+        .join_from(model_calls, taken, taken.c.id == call.id)
         .where(call.status == "processing")
     )
     return [
@@ -173,23 +184,20 @@ def _calls(since: float | None, free: Collection[str]) -> list[_Check]:
 def _refunded(first: Any, since: float | None) -> Any:
     """Calls with a refund of which something else is paid than what they cost beyond it, and at least nothing."""
     call, priced = model_calls.c, price_adjustments.c
-    back, book, line = transactions.alias(), transactions.alias(), entries.alias()
-    back_line = (entries.c.transaction == back.c.id) & (entries.c.at == back.c.at) & (entries.c.tenant != "")
-    book_line = (line.c.transaction == book.c.id) & (line.c.at == book.c.at) & (line.c.tenant != "")
+    back, book = journal.alias(), journal.alias()
     reference = priced.call + "#" + cast(priced.number, String)
     adjusted = (
         select(
             priced.call,
             func.sum(priced.charge).label("charge"),
-            func.sum(-func.coalesce(line.c.amount, 0)).label("booked"),
+            func.sum(-func.coalesce(book.c.amount, 0)).label("booked"),
         )
         .join_from(price_adjustments, back, (back.c.kind == "refund") & (back.c.reference == priced.call))
         .outerjoin(book, (book.c.kind == "adjustment") & (book.c.reference == reference))
-        .outerjoin(line, book_line)
         .group_by(priced.call)
         .subquery()
     )
-    captured, refund = func.coalesce(call.charge, 0), entries.c.amount
+    captured, refund = func.coalesce(call.charge, 0), back.c.amount
     cost = captured + func.coalesce(adjusted.c.charge, 0)
     paid = captured + func.coalesce(adjusted.c.booked, 0) - refund
     due = case((cost > refund, cost - refund), else_=0)
@@ -197,7 +205,6 @@ def _refunded(first: Any, since: float | None) -> Any:
         select(call.id, cost.label("cost"), refund.label("refund"), paid.label("paid"))
         .join_from(back, model_calls, call.id == back.c.reference)
         .join(first, (first.c.tenant == call.tenant) & (call.ended_at >= first.c.at))
-        .join(entries, back_line)
         .outerjoin(adjusted, adjusted.c.call == call.id)
         .where(back.c.kind == "refund", paid != due)
     )
@@ -205,7 +212,7 @@ def _refunded(first: Any, since: float | None) -> Any:
 
 
 def _refund_of(call: Any) -> Any:
-    back = transactions.alias()
+    back = journal.alias()
     return select(back.c.id).where(back.c.kind == "refund", back.c.reference == call)
 
 

@@ -24,7 +24,7 @@ from gateway_credits.account import Account
 from gateway_credits.adjusting import Adjuster
 from gateway_credits.book import Book
 from gateway_credits.holding import Holding
-from gateway_credits.tables import transactions
+from gateway_credits.tables import journal
 from gateway_credits.verify import verify
 
 TESTS = Actor(kind="gateway", id="tests")
@@ -197,10 +197,10 @@ class Forgets(Adjuster):
     """Books adjustments as they are, whatever was refunded."""
 
     async def on_adjust(self, connection: AsyncConnection, adjustments: Sequence[Adjustment]) -> None:
-        renamed = update(transactions).where(transactions.c.kind == "refund")
+        renamed = update(journal).where(journal.c.kind == "refund")
         await connection.execute(renamed.values(kind="hidden"))
         await super().on_adjust(connection, adjustments)
-        back = update(transactions).where(transactions.c.kind == "hidden")
+        back = update(journal).where(journal.c.kind == "hidden")
         await connection.execute(back.values(kind="refund"))
 
 
@@ -220,9 +220,9 @@ async def test_verify_finds_what_was_adjusted_otherwise(till: Till) -> None:
     call = await till.call(10)
     await till.adjust((call, 5))
     async with till.database.begin() as connection:
-        adjusting = transactions.c.kind == "adjustment"
-        (before,) = (await connection.execute(select(transactions.c.reference).where(adjusting))).scalars()
-        await connection.execute(update(transactions).where(adjusting).values(reference="call_none#1"))
+        adjusting = journal.c.kind == "adjustment"
+        (before,) = (await connection.execute(select(journal.c.reference).where(adjusting))).scalars()
+        await connection.execute(update(journal).where(adjusting).values(reference="call_none#1"))
     found = await till.problems()
     assert before == f"{call}#1"
     assert [problem.partition(" of ")[0] for problem in found if "adjustment 1" in problem] == [

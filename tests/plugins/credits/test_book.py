@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Insert, func, insert, select, update
 
 from gateway.errors import InvalidRequest, QuotaExceeded
 from gateway.ledger import Ledger
@@ -24,7 +24,7 @@ from gateway_credits.account import Account, nano_of, shown
 from gateway_credits.book import Book
 from gateway_credits.holding import Holding
 from gateway_credits.keeper import Keeper
-from gateway_credits.tables import balances, entries, grants, holds, transactions
+from gateway_credits.tables import balances, grants, holds, journal
 from gateway_credits.verify import verify
 
 TESTS = Actor(kind="gateway", id="tests")
@@ -67,6 +67,17 @@ async def made(ledger: Ledger, charge: int | None, tenant: str = "acme") -> Call
     ledger.settle(call, Outcome(status="success", ended_at=time.time(), charge=charge))
     await ledger.write(())
     return call
+
+
+def _row(id: str, **other: object) -> Insert:
+    row = {"tenant": "acme", "owner": "", "at": 1.0, "id": id, "kind": "grant", "amount": 1}
+    return insert(journal).values({**row, "other_owner": "paid", **other})
+
+
+def _again() -> Insert:
+    names = [column.name for column in journal.c if column.name not in ("at", "reference")]
+    same = select(*(journal.c[name] for name in names), journal.c.at + 1)
+    return insert(journal).from_select([*names, "at"], same.where(journal.c.kind == "capture"))
 
 
 async def problems(database: Database) -> list[str]:
@@ -207,14 +218,24 @@ async def test_a_forgotten_hold_is_let_go(book: Book, ledger: Ledger, database: 
 @pytest.mark.parametrize(
     ("harm", "told"),
     [
+        (_row("x", amount=0), "transaction x is not between two proper sides"),
+        (_row("x", other_owner="revenue"), "transaction x is not between two proper sides"),
+        (_row("x", other_tenant="other", other_owner=""), "transaction x is not between two proper sides"),
+        (_row("x", kind="transfer"), "transaction x is not between two proper sides"),
         (
-            update(entries).where(entries.c.tenant == "acme", entries.c.amount < 0).values(amount=-5),
-            "out of balance",
+            _row("x", kind="transfer", other_tenant="acme", other_owner=""),
+            "transaction x is not between two proper sides",
         ),
-        (insert(transactions).values(id="x", kind="grant", at=1.0), "transaction x has no entries"),
+        (_row("x", tenant=""), "transaction x is not between two proper sides"),
+        (_again(), "is in the journal more than once"),
+        (_row("x"), "account acme has a balance of 0.000000004, but the journal sums to 0.000000005"),
         (
-            insert(entries).values(tenant="", owner="paid", at=1.0, transaction="y", amount=0),
-            "the entries of y belong to no transaction",
+            update(journal).where(journal.c.kind == "capture").values(amount=-5),
+            "account acme has a balance of 0.000000004, but the journal sums to 0.000000005",
+        ),
+        (
+            _row("x", kind="transfer", other_tenant="other", other_owner=""),
+            "account acme has a balance of 0.000000004, but the journal sums to 0.000000005",
         ),
         (update(balances).values(balance=balances.c.balance + 1), "account acme has a balance of"),
         (update(balances).values(held=1), "account acme holds"),
