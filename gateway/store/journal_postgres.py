@@ -26,8 +26,8 @@ from gateway.store.backend import (
     compile_guard,
 )
 from gateway.store.database import Database, connect_postgres
-from gateway.store.grouping import Claims, Exhausted, Placed, Sums, apart, by_statement, not_fresh, runs
-from gateway.store.turns import TURN
+from gateway.store.grouping import Claims, Exhausted, Placed, Run, Sums, apart, by_statement, not_fresh, runs
+from gateway.store.turns import LOCK_ROWS, SHARE_TURN, TAKE_TURN, row_locks
 from gateway.store.writes import Add, Delete, Fresh, Guard, Insert, Transition, Unit, Write
 
 _TIMEOUT = 10.0
@@ -98,13 +98,12 @@ class PostgresBackend:
         grouped = list(runs(others))
         self._takes_turns = self._takes_turns or any(run.guarded or run.alone for run in grouped)
         async with self._connection.transaction():
-            if (
-                self._takes_turns
-            ):  # else two workers would lock each other out, by guards and by sums of the same rows
-                await self._connection.execute(f"SELECT pg_advisory_xact_lock({TURN})")
+            locks = await self._take_turn(grouped, others)
             refused = await self._write_fresh(fresh)
             for run in grouped:
                 await self._write_together(run.first, sums)
+                if locks:  # as late as possible: others wait for them
+                    await self._connection.execute(LOCK_ROWS, locks)
                 if run.guarded:
                     await self._add(sums)  # what the ends of calls give back is there for those that begin
                     sums = Sums()
@@ -116,6 +115,18 @@ class PostgresBackend:
                     refused |= await self._write_singly((run.alone,))
             await self._add(sums)
         return refused
+
+    async def _take_turn(self, grouped: Iterable[Run], units: Iterable[Placed]) -> Sequence[int]:
+        """Return the locks to be taken before a row is touched that others change, too.
+
+        Else two workers would lock each other out, by guards and by sums of the same rows. Who asks such rows one by one has
+        the turn alone, and needs no locks.
+        """
+        if not self._takes_turns:
+            return ()
+        locks = None if any(run.alone for run in grouped) else row_locks(units)
+        await self._connection.execute(TAKE_TURN if locks is None else SHARE_TURN)
+        return locks or ()
 
     async def _write_fresh(self, fresh: Mapping[Fresh, list[Placed]]) -> dict[int, GatewayError]:
         """Write rows that must not be there yet; refuse those that are."""

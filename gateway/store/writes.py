@@ -99,10 +99,10 @@ class Guard:
     `parameters` names the update's bound parameters; `refusal` makes the error for the one who submitted the unit.
     `adds` names the one of them that adds up: with all others the same, several updates one after the other must change
     what a single one with the sum changes, and all find a row just when that one does. A batch then asks once for all.
-    Values: the parameters in their order.
+    Values: the parameters in their order; with `adds`, the row's primary key comes first.
     """
 
-    __slots__ = ("adds_place", "parameters", "refusal", "update")
+    __slots__ = ("adds_place", "parameters", "refusal", "row", "update")
 
     def __init__(
         self, update: Update, *parameters: str, refusal: Callable[[], GatewayError], adds: str | None = None
@@ -111,6 +111,10 @@ class Guard:
         self.parameters = parameters
         self.refusal = refusal
         self.adds_place = None if adds is None else parameters.index(adds)
+        table = update.table
+        assert isinstance(table, Table)
+        self.row = None if adds is None else (table.name, len(table.primary_key))
+        """With `adds`, the table and how many of the values name its row."""
 
 
 Statement: TypeAlias = Insert | Transition | Delete | Add | Guard

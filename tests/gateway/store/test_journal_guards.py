@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
+from sqlalchemy import update
 
 from gateway.errors import QuotaExceeded
 from gateway.store import Database, Unit, Write
 from gateway.store.journal import Journal
+from gateway.store.turns import take_turn
 
 from .chores import (
     GIVE,
@@ -127,3 +130,40 @@ async def test_a_balance_for_ten_admits_ten_of_a_thousand(tables: Database):
     assert await rows(tables, accounts, "balance") == [(0,)]
     for journal in journals:
         await journal.stop(5)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_journals_that_change_the_same_rows_never_wait_in_a_circle(
+    tables: Database, caplog: pytest.LogCaptureFixture
+):
+    """They hold, give back and count in orders of their own, alone and together, while others lock in theirs."""
+    names, chance = [f"a{number}" for number in range(12)], random.Random(5)
+    journals = [Journal(tables) for _ in range(4)]
+    for journal in journals:
+        await journal.start()
+    await together(journals[0], *((Write(OPEN_ACCOUNT, (name, 1000)),) for name in names))
+
+    async def job(journal: Journal, name: str) -> None:
+        one, other = chance.sample(names, 2)
+        guard = Write(TAKE, (one, 2)) if chance.random() < 0.05 else Write(HOLD, (one, 2, 0))
+        await journal.submit((new(name, guard, Write(HOLD, (other, 3, 0)), count(other)),))
+        back = Write(GIVE, (one, 2)), Write(GIVE, (other, 3)), count(one)
+        await journal.submit((done(name, *chance.sample(back, 3)),))
+
+    async def move() -> None:
+        async with tables.begin() as connection:
+            await take_turn(connection)
+            for name, amount in zip(chance.sample(names, 2), (-1, 1), strict=True):
+                moved = update(accounts).where(accounts.c.id == name)
+                await connection.execute(moved.values(balance=accounts.c.balance + amount))
+
+    jobs_ = [
+        job(journal, f"{place}-{number}") for number in range(80) for place, journal in enumerate(journals)
+    ]
+    await asyncio.gather(*jobs_, *(move() for _ in range(8)))
+    for journal in journals:
+        await journal.stop(5)
+    assert "does not take writes" not in caplog.text
+    assert sum(balance for (balance,) in await rows(tables, accounts, "balance")) == 12_000
+    assert sum(number for (number,) in await rows(tables, sums, "count")) == 640
+    assert {status for (status,) in await rows(tables, jobs, "status")} == {"done"}
