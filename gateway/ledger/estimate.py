@@ -35,12 +35,15 @@ class Estimator:
         at, tenant = call.received_at, call.principal.tenant
         for target in self._plan(call):
             catalogue = self._catalogues[target.provider]
-            price = self._pricing.price(catalogue, target.model, at)
+            model = self._pricing.book.model(catalogue, target.model)
+            price = None if model is None else model.price(at)
+            if price is None:
+                price = self._pricing.price(catalogue, target.model, at)
             terms = self._pricing.selling.find(catalogue, target.model, at, tenant)
             rates = terms.price or price
             if rates is None:
                 continue
-            usage = self._usage(wanted, self._pricing.book.model(catalogue, target.model), rates)
+            usage = self._usage(wanted, model, rates)
             if call.batch:
                 usage = self._pricing.in_batch(usage, catalogue, target.model)
             charge = terms.charge(None if price is None else price.cost(usage), usage)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -21,9 +21,6 @@ Placed: TypeAlias = tuple[int, Unit]
 """A unit and its place in the batch."""
 ClaimKey: TypeAlias = tuple[Guard, tuple[Any, ...]]
 """A guard, and all values but the one that is added up: what has the same key can be asked together."""
-
-_REFUSE: Final = (Guard, Fresh)
-"""What may refuse a unit."""
 
 
 class Run(Struct, gc=False):
@@ -45,10 +42,12 @@ def levels(writes: Iterable[Write]) -> list[list[Write]]:
     return found
 
 
-def are_plain(writes: Iterable[Iterable[Write]]) -> bool:
-    """Whether nothing in these levels can refuse its unit: then all units are one run."""
-    kinds = {write.statement.__class__ for level in writes for write in level}
-    return kinds.isdisjoint(_REFUSE)
+def are_one_run(writes: Iterable[Iterable[Write]]) -> bool:
+    """Whether nothing in these levels must be fresh, and all guards can be asked together with their like."""
+    for statement in {write.statement for level in writes for write in level}:
+        if isinstance(statement, Fresh) or (isinstance(statement, Guard) and statement.adds_place is None):
+            return False
+    return True
 
 
 def apart(units: Sequence[Unit]) -> tuple[dict[Fresh, list[Placed]], list[Placed]]:
@@ -163,23 +162,24 @@ class Claims:
     __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        self._asked: dict[ClaimKey, list[Write]] = {}
+        self._asked: defaultdict[ClaimKey, list[tuple[int, Write]]] = defaultdict(list)
 
     def add(self, guard: Guard, write: Write) -> None:
-        self._asked.setdefault(_claim(guard, write.values)[0], []).append(write)
+        key, amount = _claim(guard, write.values)
+        self._asked[key].append((amount, write))
 
     def __iter__(self) -> Iterator[tuple[ClaimKey, tuple[Any, ...]]]:
         """Each guard with its values, in the order of the rows."""
         for key in sorted(self._asked, key=itemgetter(1)):
             guard, rest = key
-            total = sum(_claim(guard, write.values)[1] for write in self._asked[key])
+            total = sum(amount for amount, _ in self._asked[key])
             yield key, (*rest[: guard.adds_place], total, *rest[guard.adds_place :])
 
     def split(
         self, units: Sequence[Placed], refused: Iterable[ClaimKey]
     ) -> tuple[list[Placed], list[Placed]]:
         """Part the units that asked in vain from the others."""
-        vain = {id(write) for key in refused for write in self._asked[key]}
+        vain = {id(write) for key in refused for _, write in self._asked[key]}
         parts: tuple[list[Placed], list[Placed]] = ([], [])
         for placed in units:
             parts[all(id(write) not in vain for write in _guards(placed[1]))].append(placed)

@@ -2,8 +2,8 @@
 
 What must be fresh comes first. The other units of a batch are written in groups of like rows: the inserts, then the
 transitions, then what hangs on them, then the guards. That presumes that all of them have an effect; when a row has none,
-the batch is undone and written unit by unit, and when a guard refuses, those that asked it are. A unit that is written by
-itself is under a savepoint.
+the batch is undone and written unit by unit, and when a guard refuses, those that asked it are. While none does, all
+units are written as one group. A unit that is written by itself is under a savepoint.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gateway.store.grouping import (
     Placed,
     Sums,
     apart,
-    are_plain,
+    are_one_run,
     by_statement,
     levels,
     not_fresh,
@@ -111,6 +111,8 @@ class _Writer:
         self._connection: sqlite3.Connection | None = None
         self._sql: dict[tuple[Insert | Transition | Delete | Add, int], str] = {}
         self._guards: dict[Guard, CompiledGuard] = {}
+        self._all_passed = True
+        """Whether the last batch had no refusals: the next one is then written as if it had none either."""
 
     def write(self, units: Sequence[Unit]) -> dict[int, GatewayError]:
         try:
@@ -185,13 +187,22 @@ class _Writer:
     def _write_batch(self, cursor: sqlite3.Cursor, units: Sequence[Unit]) -> dict[int, GatewayError]:
         """Write the units in groups; raises `_SomeDidNothing`."""
         writes = levels(chain.from_iterable(units))
-        if are_plain(writes):
-            sums = Sums()
-            self._write_groups(cursor, writes, sums)
-            self._add(cursor, sums)
-            return {}
+        if self._all_passed and are_one_run(writes):
+            if self._write_as_one(cursor, writes):
+                return {}
+            cursor.execute("ROLLBACK")
+            cursor.execute("BEGIN IMMEDIATE")
         fresh, others = apart(units)
-        return self._write_fresh(cursor, fresh) | self._write_together(cursor, others)
+        refused = self._write_fresh(cursor, fresh) | self._write_together(cursor, others)
+        self._all_passed = not refused
+        return refused
+
+    def _write_as_one(self, cursor: sqlite3.Cursor, writes: Iterable[Iterable[Write]]) -> bool:
+        """Write all units together, and return whether all guards let them pass; raises `_SomeDidNothing`."""
+        sums, claims = Sums(), Claims()
+        self._write_groups(cursor, writes, sums, claims)
+        self._add(cursor, sums)  # what the ends of calls give back is there for those that begin
+        return all(self._ask(cursor, key[0], values) for key, values in claims)
 
     def _write_fresh(
         self, cursor: sqlite3.Cursor, fresh: Mapping[Fresh, Sequence[Placed]]

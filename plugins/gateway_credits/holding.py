@@ -85,16 +85,17 @@ class Holding:
         self._unpriced = unpriced_hold
         self._lease = lease
         self._held: dict[str, int] = {}
-        self.touched: set[Account] = set()
-        """Accounts that something was taken from since the keeper looked last."""
+        self.touched: set[tuple[str, str]] = set()
+        """Accounts that something was taken from since the keeper looked last, as plain tuples: they cost less to make."""
         self.prices: Prices
 
     def account_of(self, call: Call) -> Account:
         """Who pays for a call."""
+        return Account(*self._pays(call))
+
+    def _pays(self, call: Call) -> tuple[str, str]:
         principal = call.principal
-        if self._of_user and principal.user is not None:
-            return Account(principal.tenant, principal.user)
-        return Account(principal.tenant)
+        return principal.tenant, (principal.user or "") if self._of_user else ""
 
     def asked(self, call: Call) -> int:
         """What was, or would be, held for a call that is under way."""
@@ -105,11 +106,10 @@ class Holding:
         """Hold the estimate, if the account has as much; a call that costs nothing needs nothing."""
         if call.principal.authenticator in self._free:
             return ()
-        amount = self._estimate(call)
-        self._held[call.id] = amount
+        amount = self._held[call.id] = self._estimate(call)
         if not amount:
             return ()
-        tenant, owner = self.account_of(call)
+        tenant, owner = self._pays(call)
         until = call.received_at + self._lease
         return (
             Write(TAKE, (tenant, owner, amount, self._floor)),
@@ -120,7 +120,7 @@ class Holding:
         """Capture the charge, whatever was held, and release the hold."""
         if call.principal.authenticator in self._free:
             return ()
-        account = tenant, owner = self.account_of(call)
+        account = tenant, owner = self._pays(call)
         held = self._held.pop(call.id, None)
         writes: list[Write] = []
         if held is None:

@@ -39,7 +39,7 @@ class Keeper(Rounds):
         self,
         book: Book,
         *,
-        touched: set[Account],
+        touched: set[tuple[str, str]],
         low: int,
         floor: int,
         pause: float,
@@ -140,7 +140,7 @@ class Keeper(Rounds):
 
     async def tell(self) -> None:
         """Write an event for each touched account that has become low, or has nothing left."""
-        touched = [*self._touched]
+        touched = [Account(*each) for each in self._touched]
         self._touched.clear()
         for start in range(0, len(touched), _AT_ONCE):
             await self._tell(touched[start : start + _AT_ONCE])
