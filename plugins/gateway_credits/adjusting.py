@@ -112,7 +112,8 @@ async def booked_for(connection: AsyncConnection, tenant: str, call: str) -> tup
     if ended_at is not None:  # else the call was forgotten, and is looked for among all
         captured = captured.where(book.at == ended_at)
     adjusted = theirs.where(book.kind == "adjustment", book.reference.in_(references))
-    booked = union_all(captured, adjusted).subquery()
+    parts = [captured, adjusted] if references else [captured]  # a search for nothing walks the whole account
+    booked = union_all(*parts).subquery()
     sums = select(booked.c.owner, func.sum(booked.c.amount).label("amount")).group_by(booked.c.owner)
     row = (await connection.execute(sums.order_by("amount"))).first()
     return None if row is None else (Account(tenant, row.owner), -int(row.amount))
