@@ -11,7 +11,7 @@ from sqlalchemy import update
 from gateway.errors import QuotaExceeded
 from gateway.store import Database, Unit, Write
 from gateway.store.journal import Journal
-from gateway.store.turns import take_turn
+from gateway.store.turns import row_locks, take_turn
 
 from .chores import (
     GIVE,
@@ -167,3 +167,14 @@ async def test_journals_that_change_the_same_rows_never_wait_in_a_circle(
     assert sum(balance for (balance,) in await rows(tables, accounts, "balance")) == 12_000
     assert sum(number for (number,) in await rows(tables, sums, "count")) == 640
     assert {status for (status,) in await rows(tables, jobs, "status")} == {"done"}
+
+
+def test_what_changes_one_row_takes_one_lock_and_too_many_are_no_locks():
+    asked, given = (new("a", Write(HOLD, ("acme", 2, 0))),), (done("a", Write(GIVE, ("acme", 2))),)
+    (lock,) = row_locks([(0, asked), (1, given), (2, (new("b"),))]) or ()
+    many = [(place, (count(f"{place}"), Write(GIVE, ("acme", 1)))) for place in range(400)]
+    found = row_locks(many)
+    assert found is not None
+    assert found == sorted({*found, lock})
+    assert len(found) == 401
+    assert row_locks([*many, *((place, (Write(GIVE, (f"{place}", 1)),)) for place in range(100))]) is None
