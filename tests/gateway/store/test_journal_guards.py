@@ -171,7 +171,9 @@ async def test_journals_that_change_the_same_rows_never_wait_in_a_circle(
 
 def test_what_changes_one_row_takes_one_lock_and_too_many_are_no_locks():
     asked, given = (new("a", Write(HOLD, ("acme", 2, 0))),), (done("a", Write(GIVE, ("acme", 2))),)
-    (lock,) = row_locks([(0, asked), (1, given), (2, (new("b"),))]) or ()
+    one = row_locks([(0, asked), (1, given), (2, (new("b"),))])
+    assert one is not None
+    (lock,) = one
     many = [(place, (count(f"{place}"), Write(GIVE, ("acme", 1)))) for place in range(400)]
     found = row_locks(many)
     assert found is not None
