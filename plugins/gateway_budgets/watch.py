@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gateway_budgets.book import Book, Entry
 
 _PAUSE: Final = 2.0
+_WRITTEN_SECONDS: Final = 10.0
+"""For how long a touched budget is looked at: its call is written a while after it has ended."""
 _AT_ONCE: Final = 200
 _SWEPT: Final = 1000
 
@@ -41,6 +43,8 @@ class Watch(Rounds):
         self._book = book
         self._touched = touched
         self._thresholds = sorted(set(thresholds))
+        self._watched: dict[tuple[str, int], float] = {}
+        """The budgets that are looked at, and until when by the monotonic clock."""
 
     def touch_all(self) -> None:
         """Look at every budget next time."""
@@ -49,17 +53,14 @@ class Watch(Rounds):
 
     async def look(self) -> None:
         """Note what has reached a threshold. Raises `Unavailable`; then the same is looked at again."""
-        if not self._touched:
-            return
-        touched = sorted(self._touched)
+        now = time.monotonic()
+        self._watched.update(dict.fromkeys(self._touched, now + _WRITTEN_SECONDS))
         self._touched.clear()
+        watched = sorted(self._watched)
         entries = {entry.id: entry for entry in self._book}
-        try:
-            for place in range(0, len(touched), _AT_ONCE):
-                await self._note(touched[place : place + _AT_ONCE], entries)
-        except BaseException:
-            self._touched.update(touched)
-            raise
+        for place in range(0, len(watched), _AT_ONCE):
+            await self._note(watched[place : place + _AT_ONCE], entries)
+        self._watched = {each: until for each, until in self._watched.items() if until > now}
 
     async def sweep(self) -> int:
         """Delete up to a thousand reservations of settled calls; return how many there were. Raises `Unavailable`."""

@@ -28,6 +28,8 @@ _LEASE: Final = 30.0
 _AT_ONCE: Final = 500
 _LOOK_SECONDS: Final = 60.0
 """How often the leader looks at all accounts: a worker that was killed may not have told of those it touched."""
+_WRITTEN_SECONDS: Final = 10.0
+"""For how long a touched account is looked at: its call is written a while after it has ended."""
 _KEPT: Final = 86_400.0
 """For so many seconds after its lease the row of a settled hold stays."""
 
@@ -55,6 +57,8 @@ class Keeper(Rounds):
         self._clock = clock
         self._worker = Ids()()
         self._looked_at: float | None = None
+        self._watched: dict[Account, float] = {}
+        """The accounts that are looked at, and until when by the monotonic clock."""
 
     async def stop(self) -> None:
         """End, and let another one lead at once."""
@@ -140,10 +144,13 @@ class Keeper(Rounds):
 
     async def tell(self) -> None:
         """Write an event for each touched account that has become low, or has nothing left."""
-        touched = [Account(*each) for each in self._touched]
+        now = time.monotonic()
+        self._watched.update((Account(*each), now + _WRITTEN_SECONDS) for each in self._touched)
         self._touched.clear()
-        for start in range(0, len(touched), _AT_ONCE):
-            await self._tell(touched[start : start + _AT_ONCE])
+        watched = [*self._watched]
+        for start in range(0, len(watched), _AT_ONCE):
+            await self._tell(watched[start : start + _AT_ONCE])
+        self._watched = {account: until for account, until in self._watched.items() if until > now}
 
     async def _tell(self, some: Collection[Account]) -> None:
         tenants, wanted = {account.tenant for account in some}, set(some)

@@ -16,7 +16,7 @@ from gateway.store.audit import Actor
 from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_invoices.book import Book
 from gateway_invoices.exporting import Exporter
-from gateway_invoices.reading import Invoice
+from gateway_invoices.reading import Invoice, day_of
 from gateway_invoices.tabular import as_object
 
 T = TypeVar("T")
@@ -76,8 +76,14 @@ def row_of(invoice: Invoice) -> dict[str, Any]:
         "id": invoice.name,
         "state": invoice.status,
         "tenant": invoice.tenant,
-        "from": shown["period_start"],
-        "to": shown["period_end"],
-        "total": shown["total"],
-        "currency": invoice.currency,
+        "period": _period(invoice),
+        "total": f"{shown['total']} {invoice.currency}",
     }
+
+
+def _period(invoice: Invoice) -> str:
+    """`2026-10` for a whole month, else `2026-10-01…2026-10-15`."""
+    first, after = day_of(invoice.period_start), day_of(invoice.period_end)
+    next_month = day_of(invoice.period_start + 32 * 86_400)[:7]
+    whole = first.endswith("-01") and after == f"{next_month}-01"
+    return first[:7] if whole else f"{first}…{day_of(invoice.period_end - 1)}"

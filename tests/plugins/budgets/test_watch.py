@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from gateway.store import Database
 from gateway.store.forgetting import ERASED, forget_in_notices
 from gateway.store.migrate import check
 from gateway.store.notices import list_notices
-from gateway.types import NANO, Principal
+from gateway.types import NANO, Outcome, Principal
 from gateway_budgets.plugin import MIGRATIONS
 from gateway_budgets.rows import change_budget
 from gateway_budgets.tables import alerts, metadata
@@ -64,6 +66,21 @@ async def test_each_threshold_is_told_once(till: Till, caplog: pytest.LogCapture
     await till.plugin.context.changes.look()
     await till.plugin.watch.look()
     assert await noted(till) == [(budget.id, 50), (budget.id, 80), (budget.id, 100)]
+
+
+async def test_a_call_that_is_written_after_the_watch_has_looked_is_told_of(sqlite_till: Till) -> None:
+    till = sqlite_till
+    budget = await till.set(10)
+    calls, _ = await till.open(8)
+    with contextlib.closing(sqlite3.connect(till.database.path, isolation_level=None)) as locked:
+        locked.execute("BEGIN IMMEDIATE")
+        for call in calls:
+            till.ledger.settle(call, Outcome(status="success", ended_at=call.received_at, charge=NANO))
+        await till.plugin.watch.look()
+        assert await noted(till) == []
+    await till.ledger.write(())
+    await till.plugin.watch.look()
+    assert await noted(till) == [(budget.id, 50), (budget.id, 80)]
 
 
 async def test_the_migration_makes_the_tables(database: Database) -> None:

@@ -185,6 +185,21 @@ async def test_a_low_balance_that_nobody_told_of_is_found_and_told_once(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_call_that_is_written_after_the_keeper_has_looked_is_told_of(
+    book: Book, ledger: Ledger, database: Database
+) -> None:
+    await book.grant("acme", 10, kind="paid", reference="a")
+    keeper = Keeper(book, touched={ACME}, low=5, floor=0, pause=9, log=logging.getLogger("test"))
+    await keeper.tell()
+    assert await list_notices(database, "acme", after=None, limit=9) == []
+    await made(ledger, 10)
+    for _ in range(2):
+        await keeper.tell()
+    (told,) = await list_notices(database, "acme", after=None, limit=9)
+    assert told.data["level"] == "exhausted"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_forgotten_hold_is_let_go(book: Book, ledger: Ledger, database: Database) -> None:
     await book.grant("acme", 30, kind="paid", reference="a")
     running, forgotten = a_call(), a_call()
