@@ -9,7 +9,7 @@ from typing import Any
 
 import httpcore2
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
@@ -19,9 +19,13 @@ from gateway.store.journal import Journal
 
 from . import scratch
 
-settings.register_profile("ci", derandomize=True, max_examples=30)
-if "CI" in environment():  # what passed once must pass again; whoever runs them by hand goes on searching
-    settings.load_profile("ci")
+# What passed once must pass again, also on a busy machine. `pytest --hypothesis-profile=search` goes on searching.
+settings.register_profile(
+    "usual", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("usual"), max_examples=30)
+settings.register_profile("search", settings.get_profile("usual"), derandomize=False)
+settings.load_profile("ci" if "CI" in environment() else "usual")
 
 BY_REVISIONS: Any = migrate._upgrade_branch  # pyright: ignore[reportPrivateUsage]
 """How the gateway makes its tables; for the tests of just that."""

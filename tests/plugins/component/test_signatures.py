@@ -204,7 +204,11 @@ async def test_every_bit_of_the_signature_counts(service: Service):
             await service.ask({**headers, "signature": text})
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=150,
+    deadline=None,
+)
 @given(data=st.data())
 async def test_no_changed_character_of_the_input_is_taken(service: Service, data: st.DataObject):
     headers = service.signed()
