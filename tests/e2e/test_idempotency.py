@@ -113,6 +113,9 @@ async def test_fifty_requests_are_one_call(
 
         # One worker is killed in the midst of a call; the others wait for that to be known, and one makes it again.
         asking = await crowd.ask_all("killed")
+        async with asyncio.timeout(30):
+            while not reached["killed"]:
+                await asyncio.sleep(0.02)
         found = "SELECT pid FROM workers WHERE id = (SELECT worker FROM kept_answers WHERE status IS NULL)"
         ((pid,),) = await query(database, served.folder, found)
         os.kill(pid, signal.SIGKILL)

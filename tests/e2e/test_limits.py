@@ -56,16 +56,19 @@ def test_beyond_the_limit_the_sdk_sees_a_429_that_says_when(deploy: Deploy) -> N
         assert list(sdk.models.list())  # not a call
     with OpenAI(base_url=f"{served.url}/v1", api_key=second, max_retries=0) as sdk:
         assert chat(sdk)  # a limit of its own
-    page = httpx2.get(f"{served.url}/metrics").text
-    assert 'status="success"} 6.0' in page
+    until(lambda: 'status="success"} 6.0' in httpx2.get(f"{served.url}/metrics").text)
 
 
 def test_tokens_are_limited_too(deploy: Deploy) -> None:
     served = deploy(CONFIG.format(requests=1000, more="tokens_per_minute = 5"))
     with OpenAI(base_url=f"{served.url}/v1", api_key=served.key()["key"], max_retries=0) as sdk:
-        chat(sdk)  # what a call uses up is known when it has ended
+
+        def call_on() -> None:
+            while True:  # what a call uses up is known when it has ended, which is after its answer
+                chat(sdk)
+
         with pytest.raises(openai.RateLimitError) as refused:
-            chat(sdk)
+            call_on()
         assert "token" in refused.value.message.lower()
 
 

@@ -34,11 +34,11 @@ def sdk(served: Deployment) -> Iterator[OpenAI]:
 
 def test_a_sound_streams_as_it_comes(sdk: OpenAI) -> None:
     text = "Hello there, you. @gap=100"
+    begun = time.monotonic()
     with sdk.audio.speech.with_streaming_response.create(
         model="mock/voice", voice="alloy", input=text
     ) as answer:
         assert answer.headers["content-type"] == "audio/wav"
-        begun = time.monotonic()
         pieces = [(time.monotonic() - begun, piece) for piece in answer.iter_bytes()]
     assert len(pieces) > 5
     assert pieces[-1][0] > 0.5, "the pieces came one by one, a tenth of a second apart"

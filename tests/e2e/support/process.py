@@ -118,7 +118,7 @@ class Deployment:
         """Send SIGKILL to the server and everything it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.running.pid, signal.SIGKILL)
-        self.running.wait(10)
+        self.running.wait(30)
         until(self.is_gone)
 
     def is_gone(self) -> bool:

@@ -184,6 +184,7 @@ def test_a_query_that_cannot_be_is_refused(hub: Hub, query: str) -> None:
 def test_an_export_is_no_formula(hub: Hub) -> None:
     key = hub.key("exporters")
     hub.post("/api/v2/chat", chat('mock/=HYPERLINK("https://example.com")'), key)
+    hub.settled(key)
     answer = hub.get("/api/user/model-calls/export", key)
     assert answer.headers["content-disposition"].startswith("attachment")
     head, row = csv.reader(io.StringIO(answer.text))
