@@ -226,7 +226,8 @@ async def test_nobody_dies_while_nobody_watches(database: Database, recovery: Re
 async def test_a_call_whose_worker_is_not_known_is_settled_after_a_while(
     database: Database, recovery: Recovery, make_call: MakeCall
 ):
-    old, new = make_call(received_at=time.time() - 10), make_call()
+    now = time.time()
+    old, new = make_call(received_at=now - 10), make_call(received_at=now + 60)
     await open_call_of(database, "never", old)
     await open_call_of(database, "never", new)
     assert await recovery.recover() == 1

@@ -153,17 +153,20 @@ async def test_a_commit_in_doubt_is_sent_again_without_harm(
 
 
 class Outage:
-    """Takes the database away, and gives it back."""
+    """Takes the database away, and gives it back; meanwhile the journal has little patience."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, journal: Journal) -> None:
         self.database = database
+        self.journal = journal
+        self.patience = journal._patience
 
     async def begin(self) -> None:
+        self.journal._patience = 1.5
         if self.database.dialect == "sqlite":
             self.lock = sqlite3.connect(self.database.path, isolation_level=None)
             self.lock.execute("BEGIN IMMEDIATE")
             return
-        self.server = Database(self.database.dsn.rpartition("/")[0] + "/test")
+        self.server = Database(self.database.dsn.rpartition("/")[0] + "/postgres")
         name = self.database.dsn.rpartition("/")[2]
         async with self.server.begin() as connection:
             await connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
@@ -172,6 +175,7 @@ class Outage:
             await connection.execute(text(kill), {"name": name})
 
     async def end(self) -> None:
+        self.journal._patience = self.patience
         if self.database.dialect == "sqlite":
             self.lock.execute("ROLLBACK")
             self.lock.close()
@@ -188,7 +192,7 @@ async def test_an_outage_loses_nothing_that_nobody_waits_for(
     caplog.set_level(logging.WARNING)
     await journal.submit((new("before"),))
     await tables.close()
-    outage = Outage(tables)
+    outage = Outage(tables, journal)
     await outage.begin()
     for number in range(50):
         journal.submit_nowait((new(f"{number}", count("kept")),))
@@ -208,7 +212,7 @@ async def test_an_outage_loses_nothing_that_nobody_waits_for(
 
 async def test_in_a_long_outage_nobody_waits_at_all(tables: Database, journal: Journal):
     await tables.close()
-    outage = Outage(tables)
+    outage = Outage(tables, journal)
     await outage.begin()
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -232,7 +236,7 @@ async def test_what_is_lost_at_the_end_is_logged_as_json(tables: Database, caplo
     journal = Journal(tables)
     await journal.start()
     await tables.close()
-    outage = Outage(tables)
+    outage = Outage(tables, journal)
     await outage.begin()
     journal.submit_nowait((new("a", count("x")),))
     waiter = journal.submit((new("b"),))
