@@ -106,14 +106,14 @@ async def test_a_cut_stream_is_an_error(deploy: Callable[..., Deployment], model
         with pytest.raises(anthropic.APIStatusError, match="closed the connection"):
             await _read(client, model, words)
         assert TEXT.startswith("".join(words))
-        call = (await asyncio.to_thread(served.calls))[0]
+        call = (await asyncio.to_thread(served.settled))[0]
     assert (call["status"], call["error"]["code"]) == ("failed", "upstream_cut")
 
 
 async def test_counting_is_in_the_ledger_and_costs_nothing(deploy: Callable[..., Deployment]) -> None:
     async with serving(deploy, Reply()) as (served, key), sdk(served, api_key=key) as client:
         counted = await client.messages.count_tokens(model="mock/echo", messages=HI)
-        call = (await asyncio.to_thread(served.calls))[0]
+        call = (await asyncio.to_thread(served.settled))[0]
     assert counted.input_tokens > 0
     assert (call["capability"], call["status"], call["provider"]) == ("tokens", "success", "mock")
     assert (call["prompt_tokens"], call["cost"]) == (0, 0)

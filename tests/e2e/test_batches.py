@@ -143,7 +143,7 @@ def test_a_shutdown_leaves_a_batch_for_the_next_start(deploy: Deploy) -> None:
         assert found.request_counts
         assert found.request_counts.completed == 60
         assert len(lines_of(sdk, found.output_file_id)) == 60
-    calls = served.calls()
+    calls = served.settled()
     assert len(calls) == 60
     assert {call["status"] for call in calls} == {"success"}
 
@@ -162,7 +162,7 @@ def test_a_revoked_key_stops_its_batch(deploy: Deploy) -> None:
         kept, left = lines_of(other, found.output_file_id), lines_of(other, found.error_file_id)
         assert len(kept) + len(left) == 300
         assert {line["error"]["code"] for line in left} == {"batch_failed"}
-    assert len(served.calls()) == len(kept) < 300
+    assert len(served.settled()) == len(kept) < 300
 
 
 def test_nobody_sees_files_and_batches_of_another_tenant(deploy: Deploy) -> None:
@@ -232,7 +232,7 @@ api_key = "{far.key()["key"]}"
         assert [file.id for file in sdk.files.list()] == [found.output_file_id]
         assert [other.id for other in sdk.batches.list()] == [batch]
         assert found.usage
-    calls = near.calls()
+    calls = near.settled()
     assert sorted(call["client_request_id"] for call in calls) == sorted(f"{batch}/id-{n}" for n in range(20))
     assert {(call["status"], call["key"]) for call in calls} == {("success", mine["id"])}
     assert sum(call["prompt_tokens"] for call in calls) == found.usage.input_tokens

@@ -131,7 +131,7 @@ async def test_a_stream(sdk: Sdk, upstream: Play, served: Deployment, model: str
     assert last.candidates[0].finish_reason == types.FinishReason.STOP
     assert last.usage_metadata
     assert last.usage_metadata.total_token_count == 16
-    row = served.calls("--limit", "1")[0]
+    row = served.settled("--limit", "1")[0]
     assert (row["status"], row["prompt_tokens"], row["completion_tokens"]) == ("success", 9, 7)
 
 

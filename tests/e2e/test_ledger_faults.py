@@ -213,8 +213,7 @@ async def test_a_model_without_a_price_is_refused_before_the_provider_is_called(
         assert (
             await http.post("/v1/chat/completions", content=chat_body(model="up/unheard-of"))
         ).status_code == 200
-    await settled("sqlite:///gateway.db", served.folder)
-    (row,) = await asyncio.to_thread(served.calls)
+    (row,) = await asyncio.to_thread(served.settled)
     assert row["cost"] == pytest.approx((7 * 1 + 5 * 2.5) / 1e6)
 
 

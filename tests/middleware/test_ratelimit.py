@@ -40,6 +40,12 @@ def counters(request: pytest.FixtureRequest, clock: Clock) -> Counters:
 
 
 @pytest.fixture
+def one_minute(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """Let no minute end within a test: what is shared is counted by the minutes of the clock."""
+    monkeypatch.setattr(SharedCounters.__init__, "__defaults__", (clock,))
+
+
+@pytest.fixture
 def context(tmp_path: Path) -> Context:
     return plugin_context(tmp_path)
 
@@ -178,6 +184,7 @@ async def test_so_many_calls_run_at_the_same_time_and_no_more(context: Context):
         await plugin.around_call(make_call(principal=principal("key_9", "acme")), proceed)
 
 
+@pytest.mark.usefixtures("one_minute")
 async def test_workers_share_the_storage_that_a_plugin_registered(context: Context):
     context.counters = MemoryStorage()
     first = await started(context, requests_per_minute=2, tokens_per_minute=100)
@@ -193,6 +200,7 @@ async def test_workers_share_the_storage_that_a_plugin_registered(context: Conte
     await second.shutdown()
 
 
+@pytest.mark.usefixtures("one_minute")
 async def test_a_broken_storage_lets_calls_through_and_is_logged_once(
     context: Context, caplog: pytest.LogCaptureFixture
 ):

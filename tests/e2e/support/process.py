@@ -161,14 +161,18 @@ class Deployment:
         output = self.command("calls", "--json", "--limit", "100000", *options).stdout
         return [json.loads(line) for line in output.splitlines()]
 
+    def settled(self, *options: str) -> list[dict[str, Any]]:
+        """List the ledger once there is something in it, and all of it is settled: that follows the answer."""
+
+        def rows() -> list[dict[str, Any]]:
+            found = self.calls(*options)
+            return [] if any(row["status"] == "processing" for row in found) else found
+
+        return until(rows)
+
     def call(self, client_request_id: str) -> dict[str, Any]:
         """Get the one ledger row of a client's request id, once it is settled."""
-
-        def settled() -> list[dict[str, Any]]:
-            rows = self.calls("--client-request-id", client_request_id)
-            return rows if rows and all(row["status"] != "processing" for row in rows) else []
-
-        (row,) = until(settled)
+        (row,) = self.settled("--client-request-id", client_request_id)
         return row
 
     def row(self, client_request_id: str) -> dict[str, Any]:
