@@ -9,6 +9,7 @@ from typing import Any
 
 import httpcore2
 import pytest
+from httpx2._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
@@ -68,6 +69,15 @@ def one_tls_context() -> Iterator[None]:
     """Have all HTTP clients trust the same context: one of its own takes each of them twenty times as long as a request."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpcore2, "default_ssl_context", functools.cache(httpcore2.default_ssl_context))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_clients() -> Iterator[None]:
+    """Let HTTP clients wait as long as a busy machine takes: what they wait for without being told is five seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "read", "write", "pool"):
+            patch.setattr(DEFAULT_TIMEOUT_CONFIG, name, 60.0)
         yield
 
 

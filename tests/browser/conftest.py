@@ -28,9 +28,9 @@ def chromium() -> Generator[Browser]:
         pytest.skip(f"none of {', '.join(NAMES)} is installed")
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=90_000)
         yield browser
         browser.close()
 
@@ -50,7 +50,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Generator[Callable[[Mappi
 def page(chromium: Browser) -> Generator[Page]:
     """A page of a new browser profile; whatever the browser complains of, a breach of the policy too, fails the test."""
     context = chromium.new_context(locale="en-GB")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     complaints: list[str] = []
 

@@ -171,7 +171,7 @@ class TestNats(EventSinkContract):
         self.subject = f"test-{uuid.uuid4().hex}"
 
         async def change(*, add: bool) -> None:
-            connection = await connect("nats://127.0.0.1:4222", allow_reconnect=False, connect_timeout=2)
+            connection = await connect("nats://127.0.0.1:4222", allow_reconnect=False, connect_timeout=30)
             stream = connection.jetstream()
             if add:
                 await stream.add_stream(name=self.subject, subjects=[self.subject])
@@ -209,7 +209,7 @@ class TestRabbitMQ(EventSinkContract):
         self.queue = f"test-{uuid.uuid4().hex}"
 
         async def change(*, add: bool) -> None:
-            connection = await aio_pika.connect("amqp://guest:guest@127.0.0.1:5672/", timeout=2)
+            connection = await aio_pika.connect("amqp://guest:guest@127.0.0.1:5672/", timeout=30)
             channel = await connection.channel()
             if add:
                 await channel.declare_queue(self.queue, durable=True)

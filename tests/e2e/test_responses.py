@@ -17,7 +17,7 @@ database = "{database}"
 [auth.apikey]
 [provider.mock]
 """
-LONG = "one two three four five six seven eight @gap=150"
+LONG = "one two three four five six seven eight @gap=500"
 
 
 def sdk_for(served: Deployment, key: str) -> OpenAI:

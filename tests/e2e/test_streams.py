@@ -115,7 +115,7 @@ async def test_comments_keep_a_stream_alive_while_the_provider_thinks(
         await exchange.say("thought")
         await exchange.finish()
 
-    patient = CONFIG.format(base_url=base_url, closed=1).replace("idle = 1,", "idle = 20,")
+    patient = CONFIG.format(base_url=base_url, closed=1).replace("idle = 3,", "idle = 20,")
     with deployment(tmp_path, patient) as served:
         async with upstream(handler), RawClient(served.port) as raw:
             await raw.ask(request(chat_body(model="up/m", stream=True)))

@@ -21,7 +21,7 @@ from ..ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples" / "acme-gateway-echo"
-SECONDS = 30
+SECONDS = 90
 ENVIRONMENT = {"PATH": os.defpath, "PYTHONUTF8": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 OPTIONS = ("-q", "-p", "gateway.testing.pytest_plugin", "-p", "anyio", "-p", "no:cacheprovider")
 """Pytest with what the gateway brings and needs, and no other plugin that is installed here."""

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 P = ParamSpec("P")
 SelfT = TypeVar("SelfT")
 
-SECONDS = 30
+SECONDS = 90
 """A test that takes longer hangs."""
 
 

@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 CONFIG = """
 [gateway]
 keepalive_seconds = 0.3
-timeouts = {{ connect = 1, first_byte = 1.5, idle = 1, total = 20 }}
+timeouts = {{ connect = 10, first_byte = 3, idle = 3, total = 20 }}
 upstream = {{ max_answer_bytes = 100_000 }}
 [provider.up]
 use = "openai"

@@ -201,8 +201,9 @@ class Deployment:
         """The pids of the server and of all its descendants."""
         found = [self.running.pid]
         for pid in found:
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                found += [int(child) for child in task.read_text().split()]
+            with contextlib.suppress(OSError):  # it has just ended
+                for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                    found += [int(child) for child in task.read_text().split()]
         return found
 
     def workers(self) -> list[int]:

@@ -73,7 +73,7 @@ CONFIG: dict[str, Any] = {"provider": {"fake": {}}, "service": {"own": {}}}
 
 async def rows(gateway: Gateway) -> list[Any]:
     """The calls, once none of them is open: an answer may be there a moment before its settlement."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while any(row.status == "processing" for row in await list_calls(gateway._context.database)):
             await asyncio.sleep(0.01)
     return list(await list_calls(gateway._context.database))

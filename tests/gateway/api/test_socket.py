@@ -38,7 +38,7 @@ async def test_a_session_that_takes_no_message_ends() -> None:
     reply.listen()
     await reply.begin(answer)
     incoming.put_nowait({"type": "websocket.receive", "text": "hello"})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await session.closed.wait()
     await reply.end()
     await reply.stop()

@@ -76,7 +76,7 @@ async def test_a_closed_connection_is_freed_without_the_collector(tmp_path: Path
         gc.disable()
         try:
             writer.close()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while connection() is not None:
                     await asyncio.sleep(0.01)
         finally:

@@ -80,11 +80,12 @@ class Served:
 
     def workers(self) -> list[int]:
         pid = self.process.pid
-        return [
-            int(child)
-            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
-        ]
+        found: list[int] = []
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(OSError):  # it has just ended
+                if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+        return found
 
 
 def chat(content: str) -> dict[str, Any]:
@@ -163,7 +164,7 @@ def test_a_signal_while_it_starts_ends_it_quietly(tmp_path: Path, number: int):
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_running_streams_finish_and_new_calls_are_refused(serve: Serve, workers: str):
     served = serve(OPEN, "--workers", workers)
-    with served.stream("@chunks=40 @gap=50") as lines:
+    with served.stream("@chunks=100 @gap=50") as lines:
         next(lines)
         served.signal()
         until(lambda: _not_ready(served))

@@ -21,7 +21,7 @@ from .workers import ADMIN, ANN, BOB, BROWSER, Worker, sqlite_only, worker
 
 async def _out(there: Worker, signed_in: SignedIn) -> None:
     """Wait until a worker that had seen a session finds out by itself that it has ended."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             await there.who(signed_in.access)

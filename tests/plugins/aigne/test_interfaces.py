@@ -33,7 +33,7 @@ def chat(model: str, words: str = "Hello", *, streaming: bool = False) -> dict[s
 
 def calls_of(hub: Hub, tenant: str) -> list[Any]:
     """The calls, once none of them is open: an answer may be there a moment before its settlement."""
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 30
     while True:
         found = list(hub.run(list_tenant_calls, hub.context.database, tenant, CallFilter(), limit=100))
         if all(call.status != "processing" for call in found) or time.monotonic() > ends:

@@ -58,7 +58,7 @@ def lines(folder: Path) -> list[str]:
 async def serve(config: Path, calls: int, *, until: Any) -> None:
     """Run the gateway, make calls, and go on until something is so."""
     gateway = Gateway.from_file(config)
-    async with asyncio.timeout(30), gateway.lifespan(), gateway.client as client:
+    async with asyncio.timeout(90), gateway.lifespan(), gateway.client as client:
         for _ in range(calls):
             response = await client.post("/v1/chat/completions", json=CHAT)
             assert response.status_code == 200, response.text

@@ -73,7 +73,7 @@ async def begin(
     return await sdk.batches.create(input_file_id=file.id, endpoint=kind, completion_window="24h", **more)
 
 
-async def ended(sdk: AsyncOpenAI, id: str, seconds: float = 20) -> Batch:
+async def ended(sdk: AsyncOpenAI, id: str, seconds: float = 90) -> Batch:
     """Wait until a batch has ended."""
     async with asyncio.timeout(seconds):
         while (batch := await sdk.batches.retrieve(id)).status in {

@@ -30,7 +30,7 @@ async def test_a_batch_is_for_the_endpoints_of_its_key(build: Callable[..., Gate
         row = await change_key(database, "default", row.id, wider, actor=ANN)
         while True:
             try:
-                batch = await begin(sdk, file_of(*(request(str(n), "x @delay=50") for n in range(200))))
+                batch = await begin(sdk, file_of(*(request(str(n), "x @delay=500") for n in range(200))))
             except PermissionDeniedError:  # until the change is known
                 continue
             break

@@ -25,7 +25,7 @@ async def test_a_suspended_tenant_stops_its_batch(tmp_path: Path) -> None:
         sdk = AsyncOpenAI(base_url="http://gateway/v1", api_key="not-a-key", http_client=http, max_retries=0)
         store = gateway._context.database
         await create_tenant(store, "default", actor=ACTOR)
-        batch = await begin(sdk, file_of(*(request(f"r{n}", "x @delay=300") for n in range(200))))
+        batch = await begin(sdk, file_of(*(request(f"r{n}", "x @delay=1000") for n in range(200))))
         async with asyncio.timeout(30):
             while not gateway.running:
                 await asyncio.sleep(0.01)
