@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
 from gateway.config import environment
-from gateway.store import migrate
+from gateway.store import database, migrate
 from gateway.store.journal import Journal
 
 from . import scratch
@@ -81,18 +81,22 @@ def patient_clients() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patient_gateways() -> Iterator[None]:
+    """Let calls wait for the database as long as this machine takes; tests of impatience say how much they have."""
+    defaults = Journal.__init__.__kwdefaults__
+    assert defaults is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(defaults, "patience", 60.0)
+        patch.setattr(database, "_SQLITE_BUSY_MS", 60_000)
+        patch.setattr("gateway_apikey.snapshot.LOOK_UP_SECONDS", 60.0)
+        yield
+
+
 @pytest.fixture
 def by_revisions(monkeypatch: pytest.MonkeyPatch) -> None:
     """No short cut, where the way is what is tested."""
     monkeypatch.setattr(migrate, "_upgrade_branch", BY_REVISIONS)
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let calls wait for the ledger as long as this machine takes, where only what comes of them is tested."""
-    defaults = Journal.__init__.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "patience", 60.0)
 
 
 def _tables(connection: Connection) -> list[Any]:

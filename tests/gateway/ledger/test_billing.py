@@ -79,7 +79,6 @@ async def prepaid(database: Database) -> AsyncGenerator[Ledger]:
     await ledger.stop()
 
 
-@pytest.mark.usefixtures("patient")
 async def test_billing_admits_exactly_what_the_balance_allows(
     database: Database, prepaid: Ledger, make_call: MakeCall, make_outcome: MakeOutcome
 ):

@@ -352,10 +352,10 @@ async def test_a_call_is_refused_while_the_database_is_away(
 ):
     database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
     ledger = Ledger(database)
-    ledger._journal._patience = 0.2
     await ledger.start()
     running = make_call()
     await ledger.open(running)
+    ledger._journal._patience = 0.2
     lock = sqlite3.connect(database.path, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     refused = make_call()

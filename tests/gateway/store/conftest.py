@@ -21,7 +21,7 @@ async def tables(database: Database) -> Database:
 
 @pytest.fixture
 async def journal(tables: Database) -> AsyncGenerator[Journal]:
-    journal = Journal(tables, patience=60)
+    journal = Journal(tables)
     await journal.start()
     yield journal
     await journal.stop(5)

@@ -117,7 +117,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Generator[Hub]:
         "gateway": {
             "database": f"sqlite:///{tmp_path_factory.mktemp('hub') / 'gateway.db'}",
             "failures_per_minute": 0,  # tests fail on purpose
-            "identity": {"sign_up": "open", "sign_up_tenant": "acme"},
+            "identity": {"sign_up": "open", "sign_up_tenant": "acme", "sign_ins_per_minute": 30},
         },
         "auth": {"component": {"authorities": ["testserver"]}, "apikey": {}},
         "service": {"aigne": {}},

@@ -141,6 +141,6 @@ def test_calls_are_not_handed_on(hub: Hub) -> None:
 
 def test_who_registers_too_often_has_to_wait(shop: Hub) -> None:
     """The last test of this gateway's: all requests come from one address."""
-    answers = [shop.post("/api/app/register", {"publicKey": "x"}, {}) for _ in range(25)]
-    assert answers[-1].status_code == 429
-    assert answers[-1].headers["retry-after"]
+    while (answer := shop.post("/api/app/register", {"publicKey": "x"}, {})).status_code != 429:
+        assert answer.status_code == 400
+    assert answer.headers["retry-after"]

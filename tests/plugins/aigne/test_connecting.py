@@ -153,7 +153,7 @@ def test_a_link_that_nobody_made_is_told_so(hub: Hub, token: str) -> None:
 
 
 def test_an_address_cannot_ask_without_end(hub: Hub) -> None:
-    asked = [hub.client.post(SESSION) for _ in range(61)]  # the last test: the address is this one's
-    assert asked[-1].status_code == 429
-    assert asked[-1].json()["error"]["code"] == "too_many_sign_ins"
-    assert int(asked[-1].headers["retry-after"]) <= 60
+    while (asked := hub.client.post(SESSION)).status_code != 429:  # the last test: the address is this one's
+        assert asked.status_code == 200
+    assert asked.json()["error"]["code"] == "too_many_sign_ins"
+    assert int(asked.headers["retry-after"]) <= 60

@@ -173,7 +173,7 @@ async def test_calls_and_repricings_do_not_lock_each_other_out(
         [await till.set(9, scope="user", subject=user) for user in users], key=lambda budget: budget.id
     )
     ann, bob = (Principal(tenant="acme", authenticator="test", user=each.subject) for each in (first, second))
-    at = second.created_at + 1
+    at = max(first.created_at, second.created_at) + 1
     priced = [(await till.open(principal=who, received_at=at))[0][0] for who in (ann, bob)]
     await till.settle(*priced)
     (running,), _ = await till.open(principal=bob, received_at=at)

@@ -22,7 +22,6 @@ from gateway_budgets.rows import change_budget, delete_budget
 from .conftest import ACTOR, FixedPrices, Till, running
 
 
-@pytest.mark.usefixtures("patient")
 async def test_calls_at_once_never_exceed_a_hard_budget(till: Till) -> None:
     budget = await till.set(10)
     let_in, refusals = await till.open(200)

@@ -285,7 +285,6 @@ def test_what_cannot_be_counted_is_refused(amount: str) -> None:
         nano_of(Decimal(amount))
 
 
-@pytest.mark.usefixtures("patient")
 async def test_workers_that_call_for_the_same_accounts_never_lock_each_other_out(
     book: Book, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,7 +13,6 @@ from gateway_credits.tables import events, grants, holds
 from .shop import PRICE, shop, who
 
 
-@pytest.mark.usefixtures("patient")
 async def test_a_thousand_calls_at_once_on_credit_for_ten(database_url: str) -> None:
     async with shop(database_url) as open_shop:
         await open_shop.book.grant("acme", 10 * PRICE, kind="paid", reference="order-1")
