@@ -149,6 +149,7 @@ def test_people_see_their_own_calls(hub: Hub) -> None:
     for who, words in ((ann, "one"), (ann, "two"), (bob, "three")):
         assert hub.post("/api/v2/chat", chat("mock/echo", words), who.bearer).status_code == 200
     hub.post("/api/v2/chat", chat("mock/error"), ann.bearer)
+    hub.settled(ann.bearer)
     seen = hub.get("/api/user/model-calls?page=1&pageSize=2", ann.bearer).json()
     assert (seen["count"], len(seen["list"]), seen["paging"]) == (3, 2, {"page": 1, "pageSize": 2})
     assert {call["userDid"] for call in seen["list"]} == {ann.user}
