@@ -69,6 +69,7 @@ def test_nobody_comes_in_without_a_credential(client: TestClient) -> None:
     assert refused.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.usefixtures("client")  # which patches the endpoints in
 def test_a_gateway_that_knows_no_callers_is_administered_by_nobody(gateway_client: ClientFactory) -> None:
     client = gateway_client({"provider": {"mock": {}}})
     problem(client.get("/admin/api/notes/first"), 401, "invalid_api_key")
