@@ -69,6 +69,9 @@ def served(database: Path, upstream: FakeUpstream, master_key: str) -> Iterator[
     with start_blocking_portal() as outer, outer.wrap_async_context_manager(upstream):
         provider = {"openai": {"base_url": f"{upstream.url}/v1", "vault": True}}
         with serving({**config, "provider": provider}, plugins=[People]) as served:
+            for path in ("/admin/api/credentials", "/admin/api/gateway/credentials"):
+                new = {**NEW, "name": "of all tests", "check": False}
+                assert ask(served, "POST", path, new).status == 201
             yield served
     logging.getLogger("gateway").setLevel(level)
 
