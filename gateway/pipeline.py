@@ -72,7 +72,9 @@ class Pipeline:
             try:
                 answer = await self._answer(call)
                 if answer.stream is None:
-                    await self._relay_whole(running, answer)
+                    sending = self._relay_whole(running, answer)
+                    if sending is not DONE:
+                        await sending
                 else:
                     await self._relay_stream(running, answer)
             except BaseException as error:
