@@ -29,6 +29,8 @@ def upgrade(ctx: click.Context) -> None:
     """Create and upgrade the tables, those of the enabled plugins too.
 
     `gateway serve` does the same when it starts; running this twice, or from several places at once, does no harm.
+
+    Before a new version changes the tables, stop every worker of the old one: it would write to tables that are gone.
     """
     from gateway.store.migrate import upgrade
 
