@@ -46,6 +46,9 @@ def reprice(
     The calls stay as they are: adjustments are added, once, however often this is run. Which plan a tenant has is known
     only to a running gateway, so prices of plans count here for calls that were charged by them.
     """
+    end = time.time() if until is None else until
+    if end <= since:
+        raise click.UsageError("--until is not after --since, so there are no calls to look at.")
 
     async def work(priced: Priced) -> Repricing:
         from gateway.ledger.reprice import reprice as again
@@ -55,7 +58,7 @@ def reprice(
             priced.database,
             priced.pricing,
             priced.catalogues,
-            Which(since=since, until=time.time() if until is None else until, **which),
+            Which(since=since, until=end, **which),
             reason=reason,
             apply=command_actor() if apply else None,
             books=priced.books,

@@ -131,6 +131,8 @@ def test_a_selling_price_that_cannot_be(arguments: list[str], words: str):
 
 def test_repricing_shows_then_writes_once():
     configure(50)
+    nothing = run("reprice", "--since", "2026-11-01", "--until", "2026-11-01", code=2)
+    assert "--until is not after --since" in nothing.output
     since = ("--since", "2026-11-01", "--until", "2026-11-20")
     (shown,) = rows("reprice", *since)
     assert (shown["calls"], shown["charge"]) == (1, "0.108")
