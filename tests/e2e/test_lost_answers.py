@@ -110,10 +110,12 @@ async def test_what_was_billed_is_not_billed_again(
             assert (answer.status_code, answer.code) == (410, "idempotency_answer_lost")
             assert call in answer.message
             assert answer.response.headers["x-should-retry"] == "false"
-        assert isinstance(answers[0], openai.APIStatusError)
+        # SQLite refuses to keep it at once: then its client may have had the answer before the worker was killed.
+        given = database.startswith("sqlite") and answers[0] == "answered"
+        assert given or isinstance(answers[0], openai.APIStatusError), answers[0]
     assert reached == 1
     assert await asyncio.to_thread(served.stop) == 0
     assert await check_books(database, served.folder) == 1
-    taken = "SELECT sum(-amount) FROM credit_entries WHERE tenant <> '' AND amount < 0"
+    taken = "SELECT sum(-amount) FROM credit_journal WHERE amount < 0"
     assert [int(row[0]) for row in await query(database, served.folder, taken)] == [charge]
     assert served.command("credits", "verify").stdout == "The books are right.\n"

@@ -119,7 +119,10 @@ async def test_it_may_be_used_again_after_closing(database: Database):
 
 
 @pytest.mark.parametrize(("option", "level"), [("", 1), ("?synchronous=full", 2)])
-async def test_sqlite_is_set_up_for_several_writers(tmp_path: Path, option: str, level: int):
+async def test_sqlite_is_set_up_for_several_writers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, level: int
+):
+    monkeypatch.setattr("gateway.store.database._SQLITE_BUSY_MS", 700)
     database = Database(f"sqlite:///{tmp_path / 'x.db'}{option}")
     async with database.connect() as connection:
         found = [
@@ -127,7 +130,7 @@ async def test_sqlite_is_set_up_for_several_writers(tmp_path: Path, option: str,
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
     await database.close()
-    assert found == ["wal", level, 1, 5000]
+    assert found == ["wal", level, 1, 700]
 
 
 @pytest.mark.parametrize("url", ["sqlite:////no/such/folder/x.db", "postgresql://ann:secret@127.0.0.1:1/gw"])

@@ -132,7 +132,6 @@ async def test_a_balance_for_ten_admits_ten_of_a_thousand(tables: Database):
         await journal.stop(5)
 
 
-@pytest.mark.usefixtures("patient")
 async def test_journals_that_change_the_same_rows_never_wait_in_a_circle(
     tables: Database, caplog: pytest.LogCaptureFixture
 ):
