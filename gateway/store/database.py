@@ -158,17 +158,20 @@ class Database:
             away.add_note(f"{self.shown}: {getattr(error, 'orig', None) or error}")  # for the operator only
             raise away from error
         try:
-            if writes:
-                await connection.execution_options(gateway_writes=True)
-            yield connection
+            try:
+                if writes:
+                    await connection.execution_options(gateway_writes=True)
+                yield connection
+            finally:
+                await (
+                    connection.close()
+                )  # rolls back what was read, which a database that goes away breaks, too
         except (DBAPIError, PoolTimeout) as error:
             if isinstance(error, DBAPIError) and not (
                 isinstance(error, _AWAY) or error.connection_invalidated
             ):
                 raise
             raise Unavailable("The gateway's database does not answer.") from error
-        finally:
-            await connection.close()
 
     def _connect_errors(self) -> tuple[type[Exception], ...]:
         if self.dialect == "sqlite":

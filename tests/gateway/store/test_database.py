@@ -143,3 +143,19 @@ async def test_a_database_that_is_away_is_said_to_be_unavailable(url: str):
         assert "secret" not in caught.value.message
         assert "/no/such" not in caught.value.message
     await database.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_connection_that_breaks_while_it_is_given_back_says_so(database: Database):
+    async def breaks() -> None:
+        async with database.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+            raw: Any = await connection.get_raw_connection()
+            asyncio.get_running_loop().call_soon(raw.driver_connection._transport.abort)
+
+    for _ in range(2):  # again, and it is a new connection
+        with pytest.raises(Unavailable, match="does not answer"):
+            await breaks()
+    async with database.connect() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar() == 1
