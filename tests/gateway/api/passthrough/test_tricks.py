@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -19,8 +20,12 @@ async def raw(gateway: Gateway, method: str, path: bytes, query: bytes = b"") ->
     """Send a request that no client library would send, and return the messages of its answer."""
     sent: list[Any] = []
 
+    body: list[Any] = [{"type": "http.request", "body": b""}]
+
     async def receive() -> Any:
-        return {"type": "http.request", "body": b""}
+        if not body:
+            await asyncio.Event().wait()  # the client stays, and says no more
+        return body.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)
