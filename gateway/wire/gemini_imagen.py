@@ -13,7 +13,7 @@ from msgspec import Struct
 from gateway.wire.canonical.image import ImageRequest
 from gateway.wire.canonical.parts import Source
 from gateway.wire.codec import Losses
-from gateway.wire.pixels import nearest_ratio
+from gateway.wire.gemini_sizes import shape
 
 _RATIOS: Final = ("1:1", "3:4", "4:3", "9:16", "16:9")
 _STEPS: Final = ((1792, None), (3072, "2K"))
@@ -47,7 +47,8 @@ def encode_request(request: ImageRequest, losses: Losses) -> bytes:
     """Write a request, or an array of them where more pictures are wanted than one may ask for."""
     _note_unsaid(request, losses)
     # A picture that is withheld would otherwise only be missing.
-    parameters: dict[str, Any] = {"includeRaiReason": True, **_shape(request.size, losses)}
+    size = shape(request.size, losses, ratios=_RATIOS, sizes=_STEPS, field="sampleImageSize")
+    parameters: dict[str, Any] = {"includeRaiReason": True, **size}
     if request.output_format is not None:
         parameters["outputOptions"] = _output(request)
     wanted = request.n or 1
@@ -77,17 +78,6 @@ def _note_unsaid(request: ImageRequest, losses: Losses) -> None:
     for name, meant in unsaid.items():
         if meant:
             losses.cannot(name)
-
-
-def _shape(size: tuple[int, int] | None, losses: Losses) -> dict[str, str]:
-    if size is None:
-        return {}
-    ratio = nearest_ratio(size, _RATIOS)
-    step = next(((name,) for longest, name in _STEPS if max(size) <= longest), None)
-    if ratio is None or step is None:
-        losses.cannot("size")
-        return {}
-    return {"aspectRatio": ratio, **({"sampleImageSize": step[0]} if step[0] else {})}
 
 
 def _output(request: ImageRequest) -> dict[str, Any]:

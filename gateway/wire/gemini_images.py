@@ -22,7 +22,7 @@ from gateway.wire.estimate import estimated_tokens
 from gateway.wire.gemini_generate import media
 from gateway.wire.gemini_generate.shapes import Response, usage_of
 from gateway.wire.gemini_generate.signatures import standard
-from gateway.wire.pixels import nearest_ratio
+from gateway.wire.gemini_sizes import shape
 from gateway.wire.provider_only import ProviderOnly
 
 _RATIOS: Final = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
@@ -58,9 +58,9 @@ class GeminiImages(ProviderOnly[ImageRequest, ImageAnswer]):
         _note_unsaid(request, losses)
         parts: list[dict[str, Any]] = [media.written(Image(source=image)) for image in request.images]
         settings: dict[str, Any] = {"responseModalities": ["TEXT", "IMAGE"]}
-        shape = _shape(request.size, losses)
-        if shape:
-            settings["imageConfig"] = shape
+        size = shape(request.size, losses, ratios=_RATIOS, sizes=_STEPS, field="imageSize")
+        if size:
+            settings["imageConfig"] = size
         body = msgspec.json.encode(
             {
                 "contents": [{"role": "user", "parts": [*parts, {"text": request.prompt}]}],
@@ -112,17 +112,6 @@ def _note_unsaid(request: ImageRequest, losses: Losses) -> None:
     for name, meant in unsaid.items():
         if meant:
             losses.cannot(name)
-
-
-def _shape(size: tuple[int, int] | None, losses: Losses) -> dict[str, str]:
-    if size is None:
-        return {}
-    ratio = nearest_ratio(size, _RATIOS)
-    step = next(((name,) for longest, name in _STEPS if max(size) <= longest), None)
-    if ratio is None or step is None:
-        losses.cannot("size")
-        return {}
-    return {"aspectRatio": ratio, **({"imageSize": step[0]} if step[0] else {})}
 
 
 def _images(answer: _Answer) -> list[Source]:
