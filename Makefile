@@ -4,14 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: run test check install lock format clean matrix matrix-docs matrix-lock
+.PHONY: run test check lint install lock format clean matrix matrix-docs matrix-lock
 
 run: $(VENV)/installed-base
 	@$(BIN)/gateway keys ensure --name quickstart
 	@$(BIN)/gateway serve
 
-test: check
+# The types and the rules of imports take long enough to be looked at beside the tests, as two of them.
+test: lint
 	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+check: lint
+	$(BIN)/python -m pytest -n 2 tests/analysis
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 
 # Every client of docs/matrix.md, each in an environment of its own under .matrix.
 matrix: $(VENV)/installed-dev
@@ -27,12 +35,6 @@ matrix-lock: $(VENV)/installed-dev
 	  $(abspath $(BIN))/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options \
 	    --allow-unsafe --no-header --annotation-style=line --output-file=$${name%.in}.txt $$name || exit 1; done
 	cd tests/matrix/requirements && npm install --package-lock-only --omit-lockfile-registry-resolved
-
-check: $(VENV)/installed-dev
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/pyright
-	$(BIN)/lint-imports
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .

@@ -136,7 +136,7 @@ class Gateway(Starlette):
         )
         self._retention = Retention(self._database)
         self._lifecycle = Lifecycle()
-        self._new_id = Ids()
+        self._new_id = Ids().__call__
         self._starting = asyncio.Lock()
         self._transports = hooks.transports()
         self._transport_tasks: list[asyncio.Task[None]] = []
@@ -200,9 +200,10 @@ class Gateway(Starlette):
             pipeline=pipeline,
             pricing=pricing,
             providers=providers,
+            routing=routing,
             tenants=self._context.tenants,
         )
-        core = [*core, *responses.routes, *videos.routes, *self._batches.routes]
+        core = [*self._batches.google, *core, *responses.routes, *videos.routes, *self._batches.routes]
         sockets = realtime_routes(access=access, pipeline=pipeline, lifecycle=self._lifecycle)
         core = [*core, OpenApiEndpoint([*core, *sockets]).route]
         services = Services(
@@ -247,7 +248,7 @@ class Gateway(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the endpoints that make calls before Starlette's own stack, and the plugins' middleware around both."""
         around, self.user_middleware = self.user_middleware, []
-        app: ASGIApp = CallRoutes(self._calls, super().build_middleware_stack())
+        app: ASGIApp = CallRoutes(self._calls, super().build_middleware_stack()).serve
         self.user_middleware = around
         for cls, args, kwargs in reversed(around):
             app = cls(app, *args, **kwargs)

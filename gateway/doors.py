@@ -101,6 +101,46 @@ class SubscriptionBook(Protocol):
         ...
 
 
+class Fee(Struct, frozen=True, kw_only=True):
+    """What a plan costs for a time, whatever is used."""
+
+    plan: str
+    """Its name, for people."""
+    seats: int
+    start: int
+    end: int
+    """Unix seconds; the first moment after it."""
+    amount: int
+    """In 10⁻⁹ of the currency; below zero for what is given back."""
+    currency: str
+
+
+class Covered(Struct, frozen=True, kw_only=True):
+    """Charges of calls that are not to be asked for any more."""
+
+    by: Literal["plan", "credit"]
+    """Included in a plan, or paid with prepaid credit."""
+    plan: str = ""
+    """Its name, for people."""
+    charge: int
+    """In 10⁻⁹ credit; below zero where repricing takes back more than was left to be covered."""
+
+
+@runtime_checkable
+class Covers(Protocol):
+    """A `SubscriptionBook` or `CreditBook` that tells invoices what is owed besides calls, and what calls do not owe."""
+
+    async def cover(
+        self, connection: AsyncConnection, tenant: str, since: float, until: float
+    ) -> Sequence[Fee | Covered]:
+        """What was asked and covered from `since` until before `until` (Unix seconds).
+
+        Calls count when they were received, repricings and fees when they were made: for adjoining times, it all adds
+        up to what it is for the whole, and asked again later it is the same.
+        """
+        ...
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """Something that was billed, or should have been, and is not what the ledger has."""
 

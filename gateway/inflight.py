@@ -11,6 +11,8 @@ import contextlib
 import time
 from typing import Literal
 
+from msgspec import Struct, field
+
 from gateway.errors import CallTimeout, ClientGone, GatewayError
 from gateway.protocols import Reply
 from gateway.types import Call, Outcome
@@ -22,43 +24,27 @@ LAST_WORD_SECONDS = 1.0
 """How long a call that is stopped may take to tell its client so, before it is stopped again without a word."""
 
 
-class Running:
+class Running(Struct, eq=False):
     """A call on its way, with everything that is known of it so far."""
 
-    __slots__ = (
-        "_aborts",
-        "abort_reason",
-        "began",
-        "call",
-        "catalogue",
-        "first",
-        "opened",
-        "outcome",
-        "reader",
-        "reply",
-        "settled",
-        "task",
-        "watcher",
-    )
-
-    def __init__(self, call: Call, reply: Reply, task: asyncio.Task[object], began: float) -> None:
-        self.call = call
-        self.reply = reply
-        self.task = task
-        self.began = began
-        """By the monotonic clock."""
-        self.outcome = Outcome()
-        self.opened = False
-        """Whether the ledger holds an intent for it."""
-        self.settled = False
-        self.catalogue: str | None = None
-        """Of the provider that was last tried."""
-        self.reader: StreamReader | None = None
-        self.first = b""
-        """The first whole events of a stream, read before the target was settled on."""
-        self.abort_reason: GatewayError | None = None
-        self._aborts = 0
-        self.watcher: asyncio.Task[None] | None = None
+    call: Call
+    reply: Reply
+    task: asyncio.Task[object]
+    began: float
+    """By the monotonic clock."""
+    outcome: Outcome = field(default_factory=Outcome)
+    opened: bool = False
+    """Whether the ledger holds an intent for it."""
+    settled: bool = False
+    catalogue: str | None = None
+    """Of the provider that was last tried."""
+    reader: StreamReader | None = None
+    first: bytes = b""
+    """The first whole events of a stream, read before the target was settled on."""
+    abort_reason: GatewayError | None = None
+    aborts: int = 0
+    """Cancellations that are not taken back."""
+    watcher: asyncio.Task[None] | None = None
 
     def abort(self, reason: GatewayError) -> None:
         """Stop the call wherever it waits; the pipeline settles it with the first reason given.
@@ -67,15 +53,15 @@ class Running:
         """
         if self.abort_reason is None:
             self.abort_reason = reason
-        self._aborts += 1
+        self.aborts += 1
         self.task.cancel()
 
     def take_back(self) -> bool:
         """Take back the cancellations that were aborts; whether there was one, and none from outside remains."""
-        if not self._aborts:
+        if not self.aborts:
             return False
-        while self._aborts:
-            self._aborts -= 1
+        while self.aborts:
+            self.aborts -= 1
             self.task.uncancel()
         return self.task.cancelling() == 0
 

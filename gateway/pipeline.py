@@ -114,18 +114,26 @@ class Pipeline:
                 )
         await self._ledger.open(call)
         running.opened = True
-        for target in plan[:-1]:
+        last = plan[-1]
+        for target in plan:
             try:
-                return await self._attempt(running, target)
+                attempt, turn = self._attempt(running, target)
+                if turn.copies > 1:
+                    return await self._fan_out(running, attempt, turn)
+                answer = await self._proceed_attempt(attempt)
+                if answer.stream is None:
+                    return _read(running.outcome, answer, turn)
+                return await self._read_first(running, answer, turn)
             except ProviderError as error:
-                if not error.can_fall_back:
+                if target is last or not error.can_fall_back:
                     raise
                 log.warning(
                     "%s: %s failed, trying the next target: %s", call.id, target.provider, error.message
                 )
-        return await self._attempt(running, plan[-1])
+        raise AssertionError("a plan is never empty")
 
-    async def _attempt(self, running: Running, target: Target) -> Answer:
+    def _attempt(self, running: Running, target: Target) -> tuple[Attempt, Exchange]:
+        """Begin the next attempt: put the call in the words of the target."""
         call, outcome = running.call, running.outcome
         outcome.attempts += 1
         outcome.provider = target.provider
@@ -139,27 +147,21 @@ class Pipeline:
             body=turn.prepare(target.model),
             content_type=turn.content_type,
         )
-        if turn.copies > 1:
-            return await self._fan_out(running, attempt, turn)
-        answer = await self._proceed_attempt(attempt)
+        return attempt, turn
+
+    async def _read_first(self, running: Running, answer: Answer, turn: Exchange) -> Answer:
+        """Read the beginning of a streamed answer."""
         try:
-            if turn.answer_type is not None:
-                others = [header for header in answer.headers if header[0] != b"content-type"]
-                answer.headers = [(b"content-type", turn.answer_type), *others]
-            if answer.stream is None:
-                answer.body, outcome.usage = turn.whole(answer.body)
-            else:
-                running.reader = turn.reader()
-                running.first = await self._first_events(running, answer)
+            running.reader = turn.reader()
+            running.first = await self._first_events(running, answer)
         except BaseException as error:
-            _close(answer)
-            raise _as_provider_error(error, target.provider, answer.scrub) from error
-        _note_head(answer, turn, outcome)
+            raise _unreadable(running.outcome, answer, error) from error
+        _note_head(answer, turn, running.outcome)
         return answer
 
     async def _fan_out(self, running: Running, attempt: Attempt, turn: Exchange) -> Answer:
         """Send an attempt several times at once, where each of several choices needs a request of its own."""
-        outcome, provider = running.outcome, attempt.target.provider
+        outcome = running.outcome
         answers = await fanout.gather(lambda: self._proceed_attempt(attempt), turn.copies)
         answer = answers[0]
         try:
@@ -173,8 +175,7 @@ class Pipeline:
                 running.reader = turn.reader_of(lambda: streams.speaking)
                 running.first = await self._first_events(running, answer)
         except BaseException as error:
-            _close(answer)
-            raise _as_provider_error(error, provider, answer.scrub) from error
+            raise _unreadable(outcome, answer, error) from error
         _note_head(answer, turn, outcome)
         return answer
 
@@ -245,10 +246,10 @@ class Pipeline:
                     self._settle(running, "success")
                     await write(rest)
         except BaseException as error:
-            _close(answer)
+            failure = _unreadable(outcome, answer, error)
             # What breaks after the provider's last word takes nothing from the answer.
             if not (reader.finished and isinstance(error, ProviderError)):
-                raise _as_provider_error(error, outcome.provider or "", answer.scrub) from error
+                raise failure from error
         self._settle(running, "success")
         await reply.end()
 
@@ -318,15 +319,30 @@ async def _fail_after(shown: Awaitable[None], failure: Exception) -> None:
     raise failure
 
 
+def _read(outcome: Outcome, answer: Answer, turn: Exchange) -> Answer:
+    """Read a whole answer."""
+    try:
+        answer.body, outcome.usage = turn.whole(answer.body)
+    except BaseException as error:
+        raise _unreadable(outcome, answer, error) from error
+    _note_head(answer, turn, outcome)
+    return answer
+
+
 def _note_head(answer: Answer, turn: Exchange, outcome: Outcome) -> None:
+    if turn.answer_type is not None:
+        others = [header for header in answer.headers if header[0] != b"content-type"]
+        answer.headers = [(b"content-type", turn.answer_type), *others]
     if turn.dropped:
         answer.headers.append((b"x-gateway-dropped", ", ".join(turn.dropped).encode()))
     outcome.first_byte_at = time.time()
 
 
-def _close(answer: Answer) -> None:
+def _unreadable(outcome: Outcome, answer: Answer, error: BaseException) -> BaseException:
+    """Let go of an answer that cannot be read to its end; return what to raise instead of what broke it."""
     if answer.close is not None:
         answer.close()
+    return _as_provider_error(error, outcome.provider or "", answer.scrub)
 
 
 def _as_provider_error(error: BaseException, provider: str, scrub: Callable[[str], str]) -> BaseException:

@@ -132,6 +132,10 @@ class Files(_Table):
         default=None,
         description="Name of the provider that keeps the files and carries out the batches; the gateway itself when not set.",
     )
+    google: str | None = Field(
+        default=None,
+        description="Name of the provider that keeps files and caches for Google's clients, and carries out their batches.",
+    )
     max_bytes: int | None = Field(
         default=None, ge=1, description="Largest file, in bytes; `max_body_bytes` when not set."
     )

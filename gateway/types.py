@@ -235,12 +235,18 @@ class Usage(Struct, frozen=True, kw_only=True):
     estimated: bool = False
     """True when the provider never said and the gateway counted by itself."""
 
-    @property
-    def beyond_text(self) -> bool:
-        """Whether anything but text was consumed, as in plain chats nothing is."""
-        tools = self.searches or self.file_searches or self.containers
-        sound = self.seconds or self.characters or self.audio_prompt_tokens or self.audio_completion_tokens
-        return bool(tools or sound or self.images)
+    def is_text_only(self) -> bool:
+        """Whether nothing but text was consumed, as in plain chats."""
+        return not (
+            self.images
+            or self.seconds
+            or self.characters
+            or self.searches
+            or self.file_searches
+            or self.containers
+            or self.audio_prompt_tokens
+            or self.audio_completion_tokens
+        )
 
 
 class Session(Protocol):

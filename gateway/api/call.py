@@ -63,12 +63,13 @@ class CallEndpoint:
         self._lifecycle.admit()
         incoming = HttpIncoming(scope, receive, self._max_body)
         principal = await self._access.caller(incoming)
+        body = incoming.ready()
         return new_call(
             self._wire,
             scope,
             incoming.headers,
             principal,
-            body=await incoming.body(),
+            body=await incoming.body() if body is None else body,
             given=given,
             forwarded=self._forwarded,
         )

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from gateway.api.access import Access
 from gateway.api.batches import BatchEndpoints, batch_dialects
 from gateway.api.files import FORM_BYTES, FileEndpoints
+from gateway.api.google import Asking, GoogleKeeper, Uploads, google_routes, unserved_routes
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.native import NativeEndpoints, NativeKeeper, Remote, Watcher
 from gateway.api.routes import CALLS
@@ -18,6 +19,7 @@ from gateway.ids import Ids
 from gateway.ledger import Ledger, Pricing
 from gateway.pipeline import Pipeline
 from gateway.protocols import Provider
+from gateway.routing import RoutingTable
 from gateway.settings import Settings
 from gateway.store import Database
 
@@ -36,6 +38,7 @@ class FilesAndBatches:
         pipeline: Pipeline,
         pricing: Pricing,
         providers: Mapping[str, Provider],
+        routing: RoutingTable,
         tenants: Tenants,
     ) -> None:
         new_id = Ids()
@@ -43,6 +46,7 @@ class FilesAndBatches:
         max_body = settings.max_body_bytes
         max_bytes = settings.files.max_bytes or max_body
         self.routes: Sequence[Route]
+        """OpenAI's."""
         # It runs in any case: batches may be left from before a provider was named.
         self._runner = Runner(
             Means(
@@ -56,14 +60,44 @@ class FilesAndBatches:
                 tenants=tenants,
             )
         )
-        self._watcher: Watcher | None = None
+        self._watchers: list[Watcher] = []
+        self.google: Sequence[Route] = unserved_routes(access)
+        if settings.files.google is not None:
+            keeper = GoogleKeeper(
+                Remote(
+                    providers.get(settings.files.google),
+                    settings.files.google,
+                    setting="google",
+                    new_id=new_id,
+                ),
+                database=database,
+                ledger=ledger,
+                pricing=pricing,
+                names=routing.name_at,
+            )
+            self._watchers.append(Watcher(keeper))
+            uploads = Uploads(
+                keeper,
+                access=access,
+                lifecycle=lifecycle,
+                tenants=tenants,
+                max_bytes=max_bytes,
+                max_tenant_bytes=settings.files.max_tenant_bytes,
+            )
+            asking = Asking(keeper, access=access, lifecycle=lifecycle, max_body=max_body)
+            self.google = google_routes(asking, uploads, pipeline, max_line=max_body)
         name = settings.files.provider
         if name is not None:
-            remote = Remote(providers.get(name), name, new_id=new_id)
+            remote = Remote(providers.get(name), name, setting="provider", new_id=new_id)
             keeper = NativeKeeper(
-                remote, database=database, ledger=ledger, pricing=pricing, max_line=max_body
+                remote,
+                database=database,
+                ledger=ledger,
+                pricing=pricing,
+                names=routing.name_at,
+                max_line=max_body,
             )
-            self._watcher = Watcher(keeper)
+            self._watchers.append(Watcher(keeper))
             native = NativeEndpoints(
                 keeper,
                 access=access,
@@ -94,8 +128,8 @@ class FilesAndBatches:
     def start(self) -> None:
         """Begin to run batches, or to ask after them. The ledger has been started before."""
         self._runner.start()
-        if self._watcher is not None:
-            self._watcher.start()
+        for watcher in self._watchers:
+            watcher.start()
 
     def drain(self) -> None:
         """Begin no more calls."""
@@ -104,5 +138,5 @@ class FilesAndBatches:
     async def stop(self) -> None:
         """End everything; what has not ended goes on at the next start."""
         await self._runner.stop()
-        if self._watcher is not None:
-            await self._watcher.stop()
+        for watcher in self._watchers:
+            await watcher.stop()

@@ -23,6 +23,8 @@ METHODS: Final[Mapping[str, tuple[Dialect, bool]]] = {
     "batchEmbedContents": ("gemini.embed", False),
 }
 """Dialect of each method, and whether it streams."""
+ASIDE: Final = (":batchGenerateContent", ":asyncBatchEmbedContent", ":cancel")
+"""How paths of methods end that make no call: they are about batches."""
 KEY_HEADER: Final = b"x-goog-api-key"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
@@ -21,6 +22,10 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _MARKS: Final = frozenset({KEY_HEADER, b"x-goog-api-client"})
 """Headers that only Google's clients send."""
+_OWN: Final = re.compile(
+    r"/(?:v1beta|upload|download|v1/cachedContents)(?:/|$)|/v1/(?:models|files|batches)/.*:[A-Za-z]+$"
+)
+"""Paths that only Google's clients use."""
 _LONGEST_PAGE: Final = 1000
 _USUAL_PAGE: Final = 50
 
@@ -29,7 +34,7 @@ def speaks_gemini(request: Request) -> bool:
     """Whether a request outside of calls comes from one of Google's clients: by its path, its headers, or a key in its query."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     names = {name for name, _ in request.scope["headers"]}
-    return path.startswith("/v1beta/") or bool(names & _MARKS) or "key" in request.query_params
+    return bool(_OWN.match(path) or names & _MARKS) or "key" in request.query_params
 
 
 def either(google: Handler, others: Handler) -> Handler:
@@ -70,8 +75,8 @@ class GeminiModels:
 
     def _page(self, request: Request, principal: Principal) -> dict[str, Any]:
         models = self._routing.models(principal)
-        size = min(_number(request, "pageSize", _USUAL_PAGE) or _USUAL_PAGE, _LONGEST_PAGE)
-        start = _number(request, "pageToken", 0)
+        size = min(number_of(request, "pageSize", _USUAL_PAGE) or _USUAL_PAGE, _LONGEST_PAGE)
+        start = number_of(request, "pageToken", 0)
         page: dict[str, Any] = {"models": [_shape(model) for model in models[start : start + size]]}
         if start + size < len(models):
             page["nextPageToken"] = str(start + size)
@@ -81,13 +86,14 @@ class GeminiModels:
         return _shape(self._routing.model(request.path_params["id"], principal))
 
 
-def _number(request: Request, name: str, default: int) -> int:
+def number_of(request: Request, name: str, default: int) -> int:
+    """Read a number of the query. Raises `InvalidRequest` when it is none."""
     value = request.query_params.get(name)
     if not value:
         return default
     if not (value.isascii() and value.isdecimal() and len(value) < 10):  # noqa: PLR2004 - far more than there are models
         raise InvalidRequest(
-            f"Invalid '{name}': '{value}' is no number of models.", status=HTTPStatus.BAD_REQUEST, param=name
+            f"Invalid '{name}': '{value}' is no number.", status=HTTPStatus.BAD_REQUEST, param=name
         )
     return int(value)
 

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from msgspec import Struct
 from starlette.types import Message, Scope, Send
 
 from gateway.push import Take
@@ -20,33 +21,30 @@ Whole: TypeAlias = Callable[[int, RawHeaders, bytes], Awaitable[None]]
 """Takes status, headers but for the length, and body of an answer."""
 
 
-class OnHead:
+class OnHead(Struct, eq=False):
     """Base class of wrappers that change nothing but the head of an answer."""
 
-    __slots__ = ("_send",)
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    send: Send
 
     def whole(self, status: int, headers: RawHeaders, body: bytes) -> Awaitable[None]:
         """Send an answer."""
-        return whole_of(self._send)(status, self.head(headers), body)
+        return whole_of(self.send)(status, self.head(headers), body)
 
     @property
     def piece(self) -> Take | None:
         """What takes a piece of a body without a message; None where nothing does."""
-        return getattr(self._send, "piece", None)
+        return getattr(self.send, "piece", None)
 
     @property
     def left(self) -> bool | None:
         """Whether the client has gone; None where that cannot be told so."""
-        return getattr(self._send, "left", None)
+        return getattr(self.send, "left", None)
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message."""
         if message["type"] == "http.response.start":
             message["headers"] = self.head(message.get("headers", ()))
-        return self._send(message)
+        return self.send(message)
 
     def head(self, headers: RawHeaders) -> RawHeaders:
         """Return the headers to send instead of these."""
@@ -56,32 +54,24 @@ class OnHead:
 class Numbered(OnHead):
     """Adds the request's id, and notes in `scope["gateway.answering"]` that an answer has begun."""
 
-    __slots__ = ("_header", "_scope")
-
-    def __init__(self, send: Send, scope: Scope, request_id: str) -> None:
-        self._send = send
-        self._scope = scope
-        self._header = (b"x-request-id", request_id.encode())
+    scope: Scope
+    request_id: str
 
     def head(self, headers: RawHeaders) -> RawHeaders:
         """See the base class."""
-        self._scope["gateway.answering"] = True
-        return [*headers, self._header]
+        self.scope["gateway.answering"] = True
+        return [*headers, (b"x-request-id", self.request_id.encode())]
 
 
 class Renamed(OnHead):
     """Puts the headers of an answer into a dialect's own words."""
 
-    __slots__ = ("_rename", "_request_id")
-
-    def __init__(self, send: Send, rename: Callable[[RawHeaders, str], RawHeaders], request_id: str) -> None:
-        super().__init__(send)
-        self._rename = rename
-        self._request_id = request_id
+    rename: Callable[[RawHeaders, str], RawHeaders]
+    request_id: str
 
     def head(self, headers: RawHeaders) -> RawHeaders:
         """See the base class."""
-        return self._rename(headers, self._request_id)
+        return self.rename(headers, self.request_id)
 
 
 def whole_of(send: Send) -> Whole:

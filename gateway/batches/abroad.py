@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.batches.input import InputReader
+from gateway.batches.input import Reader
 from gateway.batches.results import Result
 from gateway.errors import GatewayError, InvalidRequest, PermissionDenied
 from gateway.ledger import Ledger, Pricing
@@ -39,6 +39,19 @@ _LEFT: Final = {
 
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """One line that a batch is to carry out."""
+
+    custom_id: str
+    model: str
+    """As the provider names it."""
+    request: bytes
+    where: str
+    """For messages: `Line 3 of the input file ('a')`."""
+    named: str | None = None
+    """The model as the client named it, where that was by a name of the gateway's."""
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -67,39 +80,29 @@ class Abroad:
         pricing: Pricing,
         provider: str,
         catalogue: str,
-        endpoints: Mapping[str, Wire],
-        max_line: int,
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._pricing = pricing
         self._provider = provider
         self._catalogue = catalogue
-        self._endpoints = endpoints
-        self._max_line = max_line
 
     async def open(
-        self, principal: Principal, order: Order, endpoint: str, content: AsyncIterator[bytes]
+        self, principal: Principal, order: Order, wire: Wire, lines: AsyncIterator[Sequence[Wanted]]
     ) -> list[Call]:
-        """Open a call for each line of an input file. When one is refused, none is left open.
+        """Open a call for each line. When one is refused, none is left open.
 
-        Raises `InvalidRequest` naming the line at fault, `PermissionDenied` for a model that may not be used, and what
-        billing refuses with.
+        Raises what `lines` raises, `InvalidRequest` naming the line at fault, `PermissionDenied` for a model that may not
+        be used, and what billing refuses with.
         """
-        wire = self._endpoints.get(endpoint)
-        if wire is None:
-            known = ", ".join(sorted(self._endpoints))
-            raise InvalidRequest(f"Invalid value for 'endpoint': expected one of {known}.", param="endpoint")
-        reader = InputReader(endpoint, max_line=self._max_line)
         opened: list[Call] = []
         waiting: list[Call] = []
         try:
-            async for piece in content:
-                waiting += [self._begun(line, wire, principal, order) for line in _read(reader, piece)]
+            async for some in lines:
+                waiting += [self._begun(line, wire, principal, order) for line in some]
                 while len(waiting) >= _TOGETHER:
                     await self._open(waiting[:_TOGETHER], opened)
                     del waiting[:_TOGETHER]
-            waiting += [self._begun(line, wire, principal, order) for line in _read(reader, None)]
             await self._open(waiting, opened)
         except BaseException as error:
             self.give_up(opened, error)
@@ -120,15 +123,14 @@ class Abroad:
             self._ledger.settle(call, outcome)
 
     async def close(
-        self, batch: StoredJob, endpoint: str, status: str, results: AsyncIterator[Result]
+        self, batch: StoredJob, order: Order, wire: Wire, status: str, results: AsyncIterator[Result]
     ) -> None:
         """Close the calls of a batch that has ended as `status`, with their results; as often as it takes.
 
         Raises what `results` raises, and `Unavailable`: then some calls are still open.
         """
         rows = await open_calls(self._database, batch)
-        order, left = Order.of(batch), {row.id: call_of(row) for row in rows}
-        wire = self._endpoints[endpoint]
+        left = {row.id: call_of(row) for row in rows}
         closing: list[asyncio.Future[None]] = []
         async for result in results:
             call = left.pop(self._id(order, result.custom_id), None)
@@ -154,18 +156,16 @@ class Abroad:
             await self._ledger.open_abroad(calls)
             opened += [replace(call, body=b"") for call in calls]
 
-    def _begun(self, line: Line, wire: Wire, principal: Principal, order: Order) -> Call:
-        where = f"Line {line.number} of the input file ('{line.custom_id}')"
+    def _begun(self, line: Wanted, wire: Wire, principal: Principal, order: Order) -> Call:
+        call = self._call(order, line.custom_id, wire, principal, f"{self._provider}/{line.model}")
         try:
-            model = wire.read(line.request).model
-            call = self._call(order, line.custom_id, wire, principal, f"{self._provider}/{model}")
-            self._pricing.check(self._catalogue, model, order.created_at)
+            self._pricing.check(self._catalogue, line.model, order.created_at)
         except InvalidRequest as error:
-            error.message = f"{where}: {error.message}"
+            error.message = f"{line.where}: {error.message}"
             raise
-        if not principal.may_use(call.model):
+        if not principal.may_use(line.named or call.model):
             raise PermissionDenied(
-                f"{where}: this API key may not use the model '{call.model}'.",
+                f"{line.where}: this API key may not use the model '{line.named or call.model}'.",
                 param="input_file_id",
                 code="model_not_allowed",
             )
@@ -222,8 +222,19 @@ class Abroad:
         )
 
 
-def _read(reader: InputReader, piece: bytes | None) -> list[Line]:
-    lines = reader.end() if piece is None else reader.feed(piece)
+async def lines_of(reader: Reader, content: AsyncIterator[bytes]) -> AsyncIterator[list[Line]]:
+    """Yield the lines of an input file. Raises `InvalidRequest` naming the first that is at fault."""
+    async for piece in content:
+        yield _checked(reader, reader.feed(piece))
+    yield _checked(reader, reader.end())
+
+
+def place(line: Line) -> str:
+    """Say which line of the input file it is."""
+    return f"Line {line.number} of the input file ('{line.custom_id}')"
+
+
+def _checked(reader: Reader, lines: list[Line]) -> list[Line]:
     if reader.problems:
         problem = reader.problems[0]
         where = "The input file" if problem.line is None else f"Line {problem.line} of the input file"

@@ -27,7 +27,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     param: str | None = None
 
 
-class _Unfit(Exception):
+class Unfit(Exception):
     """A line that cannot be carried out: code, message and parameter."""
 
 
@@ -46,21 +46,30 @@ _decode = msgspec.json.Decoder(_Request).decode
 _decode_body = msgspec.json.Decoder(_Body).decode
 
 
-class InputReader:
-    """Reads a file as it comes, in pieces cut anywhere. Every line must be for `endpoint`."""
+class Reader:
+    """Reads a file as it comes, in pieces cut anywhere. A subclass says what a line looks like."""
 
-    def __init__(self, endpoint: str, *, max_line: int) -> None:
+    id_name: str
+    """What lines call the id by which their clients know them."""
+
+    def __init__(self, *, max_line: int) -> None:
         self.problems: list[Problem] = []
         self.count = 0
         """Of the requests so far."""
         self.gave_up = False
         """So much is wrong that the rest need not be read."""
-        self._endpoint = endpoint
         self._max_line = max_line
         self._number = 0
         self._rest = b""
         self._seen: set[str] = set()
         self._models: set[str] = set()
+
+    def parse(self, text: bytes) -> tuple[str, bytes, Any]:
+        """Return id, request and model of a line.
+
+        Raises `Unfit`, and `msgspec.DecodeError`, `UnicodeDecodeError` or `RecursionError` for what is no such JSON.
+        """
+        raise NotImplementedError
 
     @property
     def model(self) -> str | None:
@@ -96,42 +105,56 @@ class InputReader:
             return None
         try:
             return self._request(text)
-        except _Unfit as unfit:
+        except Unfit as unfit:
             self._refuse(*unfit.args)
             return None
 
     def _request(self, text: bytes) -> Line:
         if len(text) > self._max_line:
-            raise _Unfit("line_too_long", self._too_long)
+            raise Unfit("line_too_long", self._too_long)
         try:
-            request = _decode(text.decode())
-            body = bytes(request.body)
-            model = _decode_body(body).model
+            name, body, model = self.parse(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _Unfit("invalid_json_line", f"The line is no request in JSON: {_told(error)}.") from None
-        if request.method != "POST":
-            raise _Unfit("invalid_method", "The method must be 'POST'.", "method")
-        if request.url != self._endpoint:
-            told = f"The batch is for '{self._endpoint}', so every url must be that."
-            raise _Unfit("mismatched_url", told, "url")
-        if not 0 < len(request.custom_id) <= LONGEST_CUSTOM_ID or "\0" in request.custom_id:
-            told = f"The custom_id must have 1 to {LONGEST_CUSTOM_ID} characters, and none of them NUL."
-            raise _Unfit("invalid_custom_id", told, "custom_id")
-        if request.custom_id in self._seen:
-            told = f"The custom_id '{request.custom_id}' is used more than once."
-            raise _Unfit("duplicate_custom_id", told, "custom_id")
+            raise Unfit("invalid_json_line", f"The line is no request in JSON: {_told(error)}.") from None
+        if not 0 < len(name) <= LONGEST_CUSTOM_ID or "\0" in name:
+            told = f"The {self.id_name} must have 1 to {LONGEST_CUSTOM_ID} characters, and none of them NUL."
+            raise Unfit(f"invalid_{self.id_name}", told, self.id_name)
+        if name in self._seen:
+            told = f"The {self.id_name} '{name}' is used more than once."
+            raise Unfit(f"duplicate_{self.id_name}", told, self.id_name)
         if self.count == MOST_LINES:
             self.gave_up = True
-            raise _Unfit("too_many_requests", f"A batch has at most {MOST_LINES} requests.")
-        self._seen.add(request.custom_id)
+            raise Unfit("too_many_requests", f"A batch has at most {MOST_LINES} requests.")
+        self._seen.add(name)
         self.count += 1
         if len(self._models) < 2:  # noqa: PLR2004 - more than one is as good as many
             self._models.add(model if isinstance(model, str) else "")
-        return Line(self._number, request.custom_id, body)
+        return Line(self._number, name, body)
 
     def _refuse(self, code: str, message: str, param: str | None = None) -> None:
         self.problems.append(Problem(code=code, message=message, line=self._number, param=param))
         self.gave_up = self.gave_up or len(self.problems) >= MOST_PROBLEMS
+
+
+class InputReader(Reader):
+    """Reads a file as OpenAI has them. Every line must be for `endpoint`."""
+
+    id_name = "custom_id"
+
+    def __init__(self, endpoint: str, *, max_line: int) -> None:
+        super().__init__(max_line=max_line)
+        self._endpoint = endpoint
+
+    def parse(self, text: bytes) -> tuple[str, bytes, Any]:
+        """See `Reader`."""
+        request = _decode(text.decode())
+        if request.method != "POST":
+            raise Unfit("invalid_method", "The method must be 'POST'.", "method")
+        if request.url != self._endpoint:
+            told = f"The batch is for '{self._endpoint}', so every url must be that."
+            raise Unfit("mismatched_url", told, "url")
+        body = bytes(request.body)
+        return request.custom_id, body, _decode_body(body).model
 
 
 def _told(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -56,23 +56,25 @@ class Result(Struct, frozen=True, kw_only=True):
 
 
 class ResultReader:
-    """Reads a file of results as it comes, cut anywhere. What is no result is left out."""
+    """Reads a file of results as it comes, cut anywhere, each line with `read`. What is no result is left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[bytes], Iterator[Result]]) -> None:
+        self._read = read
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[Result]:
         """Take some bytes; yield the results on the lines that are now whole."""
         *whole, self._rest = (self._rest + data).split(b"\n")
         for text in whole:
-            yield from _result(text)
+            yield from self._read(text)
 
     def end(self) -> Iterator[Result]:
         """Yield the result on the last line, if no line end follows it."""
-        yield from _result(self._rest)
+        yield from self._read(self._rest)
 
 
-def _result(text: bytes) -> Iterator[Result]:
+def openai_result(text: bytes) -> Iterator[Result]:
+    """Read a line as OpenAI writes them."""
     try:
         line = _decode(text)
     except _UNREADABLE:

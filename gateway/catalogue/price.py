@@ -164,7 +164,7 @@ class Price(Struct, frozen=True, kw_only=True):
         if read or written:
             millionths += read * self.cached_read + written * self.cached_write
         units = self.units
-        if units is not None and not (units.request or units.reasoning is not None or usage.beyond_text):
+        if units is not None and units.request == 0 and units.reasoning is None and usage.is_text_only():
             units = None  # none of these rates is for text
         if units is not None:
             millionths += units.millionths(usage, self)
@@ -172,6 +172,21 @@ class Price(Struct, frozen=True, kw_only=True):
             millionths -= taken_off(millionths, usage)
         if units is not None:
             millionths += units.fees(usage) * MILLION
+        return half_even(millionths, MILLION) if millionths % MILLION else millionths // MILLION
+
+    def most(self, prompt: int, answer: int) -> int:
+        """What a text of so many tokens can cost, all of them at the dearest rate that may hold for them; as `cost`."""
+        if self.long is not None and prompt > self.above:
+            return self.long.most(prompt, answer)
+        units, read, written = self.units, self.input, self.output
+        read = max(read, self.cached_write)
+        millionths = 0
+        if units is not None:
+            if units.reasoning is not None and units.reasoning > written:
+                written = units.reasoning
+            if prompt:
+                millionths = units.request * MILLION
+        millionths += prompt * read + answer * written
         return half_even(millionths, MILLION) if millionths % MILLION else millionths // MILLION
 
     def rates(self) -> dict[str, float]:

@@ -35,8 +35,13 @@ UNFINISHED = "ASGI callable returned without completing response."
 
 _STATUS = {status: line.removesuffix(b"\r\n") for status, line in STATUS_LINE.items()}
 _LINE = b": ".join
-_BREAKS = b"\r\n\0"
-"""What no header may hold, for with it the rest would be read as something else."""
+_LENGTH = b"content-length: %d"
+_CHUNKED = b"transfer-encoding: chunked"
+_CLOSE = b"connection: close"
+_END = (b"", b"")
+"""After the lines of a head."""
+_CR, _LF, _NUL = b"\r\n\0"
+"""What no header may hold, for with it the rest would be read as something else. As numbers: these are found fastest."""
 
 NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
@@ -173,6 +178,17 @@ class Cycle:
         body, self._body = bytes(self._body), b""
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
+    def arrived(self) -> bytes | None:
+        """Return the whole body, which is then received; None where `receive` has to wait for some of it.
+
+        See `gateway.api.incoming`.
+        """
+        if self.more_body or not self.news or self.disconnected or self.flow.read_paused:
+            return None
+        self.news = False
+        body, self._body = bytes(self._body), b""
+        return body
+
     @property
     def left(self) -> bool | None:
         """Whether the client has gone; None while nothing is read from its socket, which `receive` changes."""
@@ -214,8 +230,7 @@ class Cycle:
             return Later(functools.partial(self._drained, sending))
         if self.response_started:
             raise RuntimeError("unexpected answer: there is one already")
-        length = (b"content-length", b"%d" % len(body))
-        head = self._begin(status, [*self._connection.server_state.default_headers, *headers, length])
+        head = self._begin(status, headers, _LENGTH % len(body))
         self._transport.write(head if self.scope["method"] == "HEAD" else head + body)
         self._complete()
         return DONE
@@ -225,31 +240,35 @@ class Cycle:
         await send()
 
     def _hold_head(self, status: int, headers: RawHeaders) -> None:
-        headers = [*self._connection.server_state.default_headers, *headers]
         for name, value in headers:
             if name == b"content-length":
                 self._left = int(value)
                 self._chunked = False
+        own = ()
         if self._chunked is None and status not in NO_BODY and self.scope["method"] != "HEAD":
             self._chunked = True
-            headers.append((b"transfer-encoding", b"chunked"))
-        self._head = self._begin(status, headers)
+            own = (_CHUNKED,)
+        self._head = self._begin(status, headers, *own)
 
-    def _begin(self, status: int, headers: RawHeaders) -> bytes:
-        """Begin the answer, and make its head; `headers` get what is to be said about the connection."""
+    def _begin(self, status: int, headers: RawHeaders, *own: bytes) -> bytes:
+        """Begin the answer, and make its head; `own` are lines of the server's about the body."""
         self.response_started = True
         self.waiting_for_100_continue = False
-        for name, value in headers:
-            if name == b"connection" and value.lower() == b"close":
-                self.keep_alive = False
-                break
-        else:
-            if not self.keep_alive:
-                headers.append((b"connection", b"close"))
-        head = b"\r\n".join((_STATUS[status], *map(_LINE, headers), b"", b""))
-        if len(head) - len(head.translate(None, _BREAKS)) != 2 * (len(headers) + 2):
+        lines = [
+            _STATUS[status],
+            *map(_LINE, self._connection.server_state.default_headers),
+            *map(_LINE, headers),
+        ]
+        said = b"".join(lines)
+        if _CR in said or _LF in said or _NUL in said:
             raise RuntimeError("a header of the answer holds a character that HTTP does not allow")
-        return head
+        lines += own
+        if said.find(b"connection: ") > 0 and _closes(headers):
+            self.keep_alive = False
+        elif not self.keep_alive:
+            lines.append(_CLOSE)
+        lines += _END
+        return b"\r\n".join(lines)
 
     def _send_body(self, body: bytes, *, more: bool) -> None:
         if self._chunked:
@@ -278,3 +297,7 @@ class Cycle:
         if not self.keep_alive:
             self._transport.close()
         self._connection.on_response_complete()
+
+
+def _closes(headers: RawHeaders) -> bool:
+    return any(name == b"connection" and value.lower() == b"close" for name, value in headers)

@@ -32,6 +32,9 @@ class Patience(NamedTuple):
     """Without any progress: of the request's body, or of the last bytes on a connection that closes."""
 
 
+_HASH = ord("#")
+"""As a number: in bytes, that is found many times as fast as a text."""
+
 _HEAD = (
     b"HTTP/1.1 %d %b\r\n"
     b"content-type: application/json\r\n"
@@ -118,17 +121,18 @@ class Http(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin a request, or let it wait for its turn."""
-        parser, method = self.parser, self.parser.get_method().decode("ascii")
+        parser, url = self.parser, self.url
+        method = parser.get_method().decode()
         self._upgrades = parser.should_upgrade() and self._should_upgrade()
         if self._upgrades:
             self.scope: Any = {"method": method, "headers": self.headers}
             return
         self._in_head = False
         version = parser.get_http_version()
-        if self.url.startswith(b"/") and b"#" not in self.url:  # as nearly always
-            raw_path, _, query = self.url.partition(b"?")
+        if url[:1] == b"/" and _HASH not in url:  # as nearly always
+            raw_path, _, query = url.partition(b"?")
         else:
-            parsed = parse_url(self.url)
+            parsed = parse_url(url)
             raw_path, query = parsed.path or b"", parsed.query or b""
         path = raw_path.decode("ascii")
         scope = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gateway.catalogue import Model, Price
+from gateway.catalogue import Price
 from gateway.ledger.prices import Pricing
 from gateway.ledger.selling import PlanOf
 from gateway.types import Call, Target, Usage
-from gateway.wire.asked import Asked, asked
+from gateway.wire.asked import TEXT, Asked, asked
 
 
 class Estimator:
@@ -31,23 +31,34 @@ class Estimator:
     def estimate(self, call: Call) -> int | None:
         """See the protocol."""
         wanted = asked(call)
+        pricing, at, tenant = self._pricing, call.received_at, call.principal.tenant
         dearest: int | None = None
-        at, tenant = call.received_at, call.principal.tenant
         for target in self._plan(call):
-            catalogue = self._catalogues[target.provider]
-            model = self._pricing.book.model(catalogue, target.model)
+            catalogue, name = self._catalogues[target.provider], target.model
+            model = pricing.book.model(catalogue, name)
             price = None if model is None else model.price(at)
             if price is None:
-                price = self._pricing.price(catalogue, target.model, at)
-            terms = self._pricing.selling.find(catalogue, target.model, at, tenant)
+                price = pricing.price(catalogue, name, at)
+            terms = pricing.selling.find(catalogue, name, at, tenant)
             rates = terms.price or price
             if rates is None:
                 continue
-            usage = self._usage(wanted, model, rates)
-            if call.batch:
-                usage = self._pricing.in_batch(usage, catalogue, target.model)
-            charge = terms.charge(None if price is None else price.cost(usage), usage)
-            if charge is not None and (dearest is None or charge > dearest):
+            prompt, answer = wanted.prompt_tokens, wanted.answer_tokens
+            copies, longest = wanted.copies, None if model is None else model.max_output
+            if answer is None:
+                answer = copies * min(self._answer_tokens, longest or self._answer_tokens)
+            elif longest is not None and answer > copies * longest:
+                answer = copies * longest
+            if model is not None and model.context is not None and prompt > copies * model.context:
+                prompt = copies * model.context
+            if wanted.media is None and not call.batch:
+                charge = rates.most(prompt, answer)
+            else:
+                usage = _usage(wanted, prompt, answer, rates)
+                charge = rates.cost(pricing.in_batch(usage, catalogue, name) if call.batch else usage)
+            if terms.price is None:
+                charge = terms.with_margin(charge)
+            if dearest is None or charge > dearest:
                 dearest = charge
         return dearest
 
@@ -55,27 +66,22 @@ class Estimator:
         """See the protocol."""
         self._pricing.selling.plan_of = plan_of
 
-    def _usage(self, wanted: Asked, model: Model | None, price: Price) -> Usage:
-        prompt, answer = wanted.prompt_tokens, wanted.answer_tokens
-        longest = None if model is None else model.max_output
-        if answer is None:
-            answer = wanted.copies * min(self._answer_tokens, longest or self._answer_tokens)
-        elif longest is not None:
-            answer = min(answer, wanted.copies * longest)
-        if model is not None and model.context is not None:
-            prompt = min(prompt, wanted.copies * model.context)
-        thoughts = 0 if price.units is None or (price.units.reasoning or 0) <= price.output else answer
-        return Usage(
-            prompt_tokens=prompt,
-            completion_tokens=answer,
-            reasoning_tokens=thoughts,
-            cached_write_tokens=prompt if price.cached_write > price.input else 0,
-            audio_prompt_tokens=prompt if wanted.hears else 0,
-            audio_completion_tokens=answer if wanted.speaks else 0,
-            images=wanted.images,
-            size=wanted.size,
-            quality=wanted.quality,
-            seconds=wanted.seconds,
-            characters=wanted.characters,
-            searches=wanted.searches,
-        )
+
+def _usage(wanted: Asked, prompt: int, answer: int, price: Price) -> Usage:
+    """As much as may be used, of the dearest kind."""
+    media = wanted.media or TEXT
+    thoughts = 0 if price.units is None or (price.units.reasoning or 0) <= price.output else answer
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=answer,
+        reasoning_tokens=thoughts,
+        cached_write_tokens=prompt if price.cached_write > price.input else 0,
+        audio_prompt_tokens=prompt if media.hears else 0,
+        audio_completion_tokens=answer if media.speaks else 0,
+        images=media.images,
+        size=media.size,
+        quality=media.quality,
+        seconds=media.seconds,
+        characters=media.characters,
+        searches=media.searches,
+    )

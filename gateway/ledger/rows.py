@@ -52,8 +52,7 @@ _OUTCOME = (
     "charge",
 )
 _UNUSUAL = ("units", "estimated", "selling", "error_code", "error_message")
-_USUAL_VALUES = (None, False, None, None, None)
-"""Of the unusual columns, in most calls; an intent has them already."""
+"""Columns that an intent has already as they are in most calls."""
 
 _UNITS = (
     "images",
@@ -119,11 +118,10 @@ def _call_values(call: Call, worker: str, status: Status) -> tuple[Any, ...]:
 def settlement(call: Call, outcome: Outcome, then: tuple[Write, ...]) -> Write:
     """The write for the end of an open call. If it is the first, the call counts in its bucket, and `then` happens."""
     usual, count = _end(call, outcome)
-    unusual = _unusual(outcome)
     then = (count, *then) if then else (count,)
-    if unusual == _USUAL_VALUES:
+    if _is_usual(outcome):
         return Write(SETTLE_AS_USUAL, usual, then)
-    return Write(SETTLE, (*unusual, *usual), then)
+    return Write(SETTLE, (*_unusual(outcome), *usual), then)
 
 
 def record(call: Call, worker: str, outcome: Outcome, then: tuple[Write, ...]) -> Write:
@@ -188,22 +186,34 @@ def _tokens(usage: Usage | None) -> tuple[int | None, ...]:
     """Within what the columns hold, whatever a provider claims."""
     if usage is None:
         return None, None, None, None, None
-    tokens = (
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        usage.cached_read_tokens,
-        usage.cached_write_tokens,
-        usage.reasoning_tokens,
-    )
-    if min(tokens) >= 0 and max(tokens) <= _MOST_TOKENS:
-        return tokens
-    return tuple(max(0, min(number, _MOST_TOKENS)) for number in tokens)
+    prompt, completion = usage.prompt_tokens, usage.completion_tokens
+    read, written, thoughts = usage.cached_read_tokens, usage.cached_write_tokens, usage.reasoning_tokens
+    # One sum instead of five comparisons: where it fits, each of them does.
+    if (
+        prompt >= 0
+        and completion >= 0
+        and read >= 0
+        and written >= 0
+        and thoughts >= 0
+        and prompt + completion + read + written + thoughts <= _MOST_TOKENS
+    ):
+        return prompt, completion, read, written, thoughts
+    numbers = (prompt, completion, read, written, thoughts)
+    return tuple([max(0, min(number, _MOST_TOKENS)) for number in numbers])
+
+
+def _is_usual(outcome: Outcome) -> bool:
+    """Whether all unusual columns stay as the intent has left them."""
+    usage = outcome.usage
+    if usage is not None and (usage.estimated or usage.batch_percent or not usage.is_text_only()):
+        return False
+    return outcome.selling is None and outcome.error_code is None and outcome.error_message is None
 
 
 def _unusual(outcome: Outcome) -> tuple[Any, ...]:
     usage, code, message = outcome.usage, outcome.error_code, outcome.error_message
     return (
-        None if usage is None or not (usage.beyond_text or usage.batch_percent) else units(usage),
+        None if usage is None or (usage.is_text_only() and not usage.batch_percent) else units(usage),
         usage is not None and usage.estimated,
         outcome.selling,
         None if code is None else clean(code, 60),

@@ -60,7 +60,11 @@ class Terms(Struct, frozen=True, kw_only=True):
         """The charge in 10⁻⁹ credit, rounded half to even; None when it hangs on a cost that is not known."""
         if self.price is not None:
             return self.price.cost(usage)
-        if cost is None or self.numerator == self.denominator:
+        return None if cost is None else self.with_margin(cost)
+
+    def with_margin(self, cost: int) -> int:
+        """The charge for a cost, where there are no rates; as `charge`."""
+        if self.numerator == self.denominator:
             return cost
         return half_even(cost * self.numerator, self.denominator)
 

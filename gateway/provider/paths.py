@@ -43,10 +43,14 @@ class Declared(Struct, frozen=True):
 class OwnPaths:
     """What a service has below its base URL."""
 
-    def __init__(self, base_url: str, declared: Sequence[str]) -> None:
+    def __init__(self, base_url: str, declared: Sequence[str], *, beside: Sequence[str] = ()) -> None:
+        """`beside` are beginnings of paths that stand beside the last segment of the base URL, not below it: `/v1`, `/upload/v1`."""
         self.base_url = base_url
         """Without a slash at its end."""
         base = urlsplit(base_url).path
+        self._above = base_url[: base_url.rfind("/")]
+        self._beside = tuple(f"{start}/" for start in beside)
+        self._versions = tuple(start for start in self._beside if "/" not in start[1:-1])
         # `/v1/files` means the same as `/files` where the base URL ends in `/v1`, for SDKs begin all paths so.
         self._beginnings = tuple(start for start in (base, base[base.rfind("/") :]) if start)
         self._declared = tuple(map(Declared.parse, declared))
@@ -58,12 +62,21 @@ class OwnPaths:
                 return path[len(start) :]
         return path
 
+    def url(self, path: str) -> str:
+        """Return the address of a path that `below` has returned."""
+        return (self._above if path.startswith(self._beside) else self.base_url) + path
+
     def declared(self, method: str, path: str) -> str | None:
-        """Return the declared path that covers this one, which is decoded and below the base URL; None when none does."""
+        """Return the declared path that covers this one, which is decoded and below the base URL; None when none does.
+
+        In another version of the service it may be declared with that version, or without.
+        """
+        version = next(filter(path.startswith, self._versions), "/")
+        paths = {path, path[len(version) - 1 :]}
         # A HEAD is a GET without the content.
         methods = {None, "GET", method} if method == "HEAD" else {None, method}
         for one in self._declared:
-            if one.method in methods and one.pattern.fullmatch(path):
+            if one.method in methods and any(map(one.pattern.fullmatch, paths)):
                 return one.path
         return None
 

@@ -113,7 +113,7 @@ class Service(ABC):
         own, paths = attempt.call.own, self.paths
         assert own is not None
         assert paths is not None, "paths are only found where there are some"
-        url = f"{paths.base_url}{own.path}" + (f"?{own.query}" if own.query else "")
+        url = paths.url(own.path) + (f"?{own.query}" if own.query else "")
         headers = merged(self.account_headers(credential), own.headers)
         return self.client.prepare(own.method, url, headers), []
 

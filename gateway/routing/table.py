@@ -97,6 +97,25 @@ class RoutingTable:
         owner = "gateway" if name in self._aliases else targets[0].provider
         return self._describer.describe(name, owner, targets, time.time(), principal.tenant)
 
+    def name_at(self, provider: str, name: str) -> str:
+        """Return how a provider itself calls a model: where a name of the gateway's leads there, else the name as it is.
+
+        Raises `ModelNotFound` for a name that only leads elsewhere, or is disabled.
+        """
+        prefix, slash, _ = name.partition("/")
+        known = name in self._aliases or name in self._disabled or (slash and prefix in self._providers)
+        if known and name not in self._models.get(provider, ()):
+            target = next((one for one in self._targets(name) if one.provider == provider), None)
+            if target is None and name not in self._disabled:
+                raise ModelNotFound(
+                    f"The model '{name}' is none of the provider '{provider}'.", param="model"
+                )
+        else:
+            target = Target(provider, name)
+        if target is None or self._is_off(target):
+            raise ModelNotFound(f"The model '{name}' is disabled.", param="model")
+        return target.model
+
     def _listed(self, principal: Principal, now: float) -> Iterator[tuple[str, str, Sequence[Target]]]:
         for name, aliased in self._aliases.items():
             targets = _open_to(principal, aliased)

@@ -68,6 +68,46 @@ async def write_file(database: Database, row: StoredFile, content: AsyncIterable
     return msgspec.structs.replace(row, bytes=size)
 
 
+async def begin_copy(database: Database, row: StoredFile) -> None:
+    """Make room for a copy of what a tenant uploads elsewhere, kept until `expires_at` and never listed. Raises `Unavailable`."""
+    fields = {name: getattr(row, name) for name in _COLUMNS}
+    async with database.begin() as connection:
+        await connection.execute(insert(files).values({**fields, "whole": False}))
+
+
+async def write_piece(database: Database, tenant: str, id: str, offset: int, data: bytes) -> None:
+    """Put a piece into a copy, again if need be; `offset` is a multiple of `CHUNK_BYTES`. Raises `Unavailable`."""
+    mine = (file_chunks.c.tenant == tenant, file_chunks.c.file == id)
+    for start in range(0, len(data), CHUNK_BYTES):
+        position = (offset + start) // CHUNK_BYTES
+        values = {
+            "tenant": tenant,
+            "file": id,
+            "position": position,
+            "data": data[start : start + CHUNK_BYTES],
+        }
+        async with database.begin() as connection:
+            await connection.execute(delete(file_chunks).where(*mine, file_chunks.c.position == position))
+            await connection.execute(insert(file_chunks).values(values))
+
+
+async def end_copy(database: Database, tenant: str, id: str, *, named: str, size: int) -> None:
+    """Give a copy that has all its bytes the id under which it is to be found. Raises `Unavailable`."""
+    async with database.begin() as connection:
+        copy = update(files).where(files.c.tenant == tenant, files.c.id == id)
+        await connection.execute(copy.values(id=named, bytes=size))
+        pieces = update(file_chunks).where(file_chunks.c.tenant == tenant, file_chunks.c.file == id)
+        await connection.execute(pieces.values(file=named))
+
+
+async def get_copy(database: Database, tenant: str, id: str) -> StoredFile | None:
+    """The copy that was ended under that id, or None. Raises `Unavailable`."""
+    query = select(files).where(files.c.tenant == tenant, files.c.id == id, files.c.expires_at > time.time())
+    async with database.connect() as connection:
+        row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _file_of(row)
+
+
 async def get_file(database: Database, tenant: str, id: str) -> StoredFile | None:
     """The file of that id, or None. Raises `Unavailable`."""
     async with database.connect() as connection:

@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
+from time import monotonic
 
 from msgspec import Struct
 
@@ -90,12 +91,12 @@ class Journal:
         """
         if not self._accepting:
             raise Unavailable("The gateway is not running.")
-        now = self._loop.time()
+        now = monotonic()
         if len(self._queue) >= self._capacity or (
             self._away_since is not None and now - self._away_since > self._patience
         ):
             raise _away()
-        waiter: asyncio.Future[None] = self._loop.create_future()
+        waiter: asyncio.Future[None] = asyncio.Future(loop=self._loop)
         self._queue.append(_Entry(unit, waiter, now + self._patience))
         if not self._busy:
             self._begin()
@@ -213,7 +214,7 @@ class Journal:
 
     def _expire(self) -> None:
         """Tell those whose patience is over. Runs only while something waits."""
-        now = self._loop.time()
+        now = monotonic()
         waiting = False
         for entry in (*self._batch, *self._queue):
             waiter = entry.waiter
@@ -228,12 +229,12 @@ class Journal:
 
     def _went_away(self, problem: Exception | str) -> None:
         if self._away_since is None:
-            self._away_since = self._loop.time()
+            self._away_since = monotonic()
             log.error("the database does not take writes, trying again until it does: %s", problem)
 
     def _came_back(self) -> None:
         if self._away_since is not None:
-            log.warning("the database takes writes again after %.1f s", self._loop.time() - self._away_since)
+            log.warning("the database takes writes again after %.1f s", monotonic() - self._away_since)
             self._away_since, self._pause = None, 0.0
 
 

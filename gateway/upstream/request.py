@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from gateway.upstream.pool import Pool
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CR, _LF, _NUL = b"\r\n\0"
+"""As numbers: in bytes, these are found many times as fast as texts."""
+
 _METHOD = re.compile(r"[A-Z]+")
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 _USUALLY_EMPTY = _SAFE | {"DELETE"}
@@ -73,7 +76,7 @@ def encode_headers(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     for name, value in headers:
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"{name!r} is no header name")
-        if b"\n" in value or b"\r" in value or b"\0" in value:
+        if _LF in value or _CR in value or _NUL in value:
             raise ValueError(f"the value of header {name!r} holds a line break or a NUL")
         if name.lower() in _OURS:
             raise ValueError(f"header {name!r} is the client's own to set")

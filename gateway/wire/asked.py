@@ -37,14 +37,9 @@ _RANKED_TOGETHER: Final = 100
 """Documents that count as one search."""
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """The most that a request may use, as the fields of `Usage`; the length of its answer is as the client says."""
+class Media(Struct, frozen=True, kw_only=True):
+    """What is asked for beside text, as the fields of `Usage`."""
 
-    prompt_tokens: int = 0
-    answer_tokens: int | None = 0
-    """Of all answers together; None where it is left to the model."""
-    copies: int = 1
-    """Answers that are asked for."""
     images: int = 0
     seconds: float = 0.0
     size: str = ""
@@ -55,6 +50,21 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Whether the answer is sound."""
     hears: bool = False
     """Whether the prompt is sound."""
+
+
+TEXT: Final = Media()
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """The most that a request may use; the length of its answer is as the client says."""
+
+    prompt_tokens: int = 0
+    answer_tokens: int | None = 0
+    """Of all answers together; None where it is left to the model."""
+    copies: int = 1
+    """Answers that are asked for."""
+    media: Media | None = None
+    """None for a text."""
 
 
 class _Chat(Struct):
@@ -181,7 +191,8 @@ def asked(call: Call) -> Asked:
     if capability == "transcription":
         seconds = len(call.body) / _BYTES_PER_SECOND
         tokens = round(seconds * _TOKENS_PER_SECOND)
-        return Asked(prompt_tokens=tokens, answer_tokens=tokens, seconds=seconds, hears=True)
+        media = Media(seconds=seconds, hears=True)
+        return Asked(prompt_tokens=tokens, answer_tokens=tokens, media=media)
     if capability in ("image", "speech", "video", "rerank"):
         return _of_media(call)
     return Asked(prompt_tokens=_text_tokens(call.body), answer_tokens=None)
@@ -209,19 +220,19 @@ def _of_media(call: Call) -> Asked:
     match call.capability:
         case "image":
             size, quality = made_as(call)
-            answer = n * _MADE_PICTURE_TOKENS
-            return Asked(prompt_tokens=tokens, answer_tokens=answer, images=n, size=size, quality=quality)
+            media = Media(images=n, size=size, quality=quality)
+            return Asked(prompt_tokens=tokens, answer_tokens=n * _MADE_PICTURE_TOKENS, media=media)
         case "speech":
             length = spoken / _CHARACTERS_PER_SECOND
+            media = Media(characters=spoken, seconds=length, speaks=True)
             sound = round(length * _TOKENS_PER_SECOND)
-            return Asked(
-                prompt_tokens=tokens, answer_tokens=sound, characters=spoken, seconds=length, speaks=True
-            )
+            return Asked(prompt_tokens=tokens, answer_tokens=sound, media=media)
         case "video":
             size, quality = made_as(call)
-            return Asked(prompt_tokens=tokens, seconds=seconds, size=size, quality=quality)
+            return Asked(prompt_tokens=tokens, media=Media(seconds=seconds, size=size, quality=quality))
         case _:
-            return Asked(prompt_tokens=tokens, searches=-(-ranked // _RANKED_TOGETHER))
+            searches = -(-ranked // _RANKED_TOGETHER)
+            return Asked(prompt_tokens=tokens, media=Media(searches=searches))
 
 
 def _text_tokens(body: bytes) -> int:

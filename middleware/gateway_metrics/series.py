@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from operator import attrgetter, sub
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from gateway.types import Call, Outcome
+from gateway.types import Call, Outcome, Usage
 
 BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds in seconds: from a gateway that refuses at once to an answer of many minutes."""
@@ -17,9 +20,16 @@ BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 
 MAX_SERIES = 1000
 """Distinct sets of labels; calls of further models are counted under the model `other`."""
 
+MAX_NOTED = 500
+"""Ends of calls that are kept until they are added up together."""
+
 OTHER = "other"
 NOBODY = "none"
 _LONGEST_MODEL = 100
+
+
+End: TypeAlias = tuple[float, float, float | None, Usage | None, int | None]
+"""When a call was received, when it ended, when its first byte came (Unix seconds); what it used and cost."""
 
 
 class Histogram(Struct):
@@ -28,10 +38,16 @@ class Histogram(Struct):
     counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     total: float = 0.0
 
-    def observe(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(BUCKETS, value)] += 1
-        self.total += value
+    def observe(self, values: Iterable[float]) -> None:
+        """Count values: sorted, they fall into the buckets together."""
+        ordered = sorted(values)
+        below = 0
+        for index, bound in enumerate(BUCKETS):
+            upto = bisect_right(ordered, bound, below)
+            self.counts[index] += upto - below
+            below = upto
+        self.counts[-1] += len(ordered) - below
+        self.total += sum(ordered)
 
     def add(self, other: Histogram) -> None:
         """Count what the other one counted."""
@@ -68,6 +84,20 @@ class Series(Struct):
         """What tells it from the others."""
         return self.capability, self.model, self.provider
 
+    def count(self, status: str, ends: Sequence[End]) -> None:
+        """Count calls that ended with the same status."""
+        received, ended, first_bytes, used, costs = zip(*ends, strict=True)
+        self.calls[status] = self.calls.get(status, 0) + len(ends)
+        self.duration.observe(map(sub, ended, received))
+        self.first_byte.observe(
+            first - begin for first, begin in zip(first_bytes, received, strict=True) if first is not None
+        )
+        usages = [usage for usage in used if usage is not None]
+        for kind in Tokens.__struct_fields__:
+            taken = sum(map(attrgetter(f"{kind}_tokens"), usages))
+            setattr(self.tokens, kind, getattr(self.tokens, kind) + taken)
+        self.cost += sum(filter(None, costs))
+
     def add(self, other: Series) -> None:
         """Count what the other one counted."""
         for status, count in other.calls.items():
@@ -88,10 +118,13 @@ class Snapshot(Struct):
 
 
 class Book:
-    """Counts the calls of one process."""
+    """Counts the calls of one process: how each ended is noted, and added up for many together."""
 
     def __init__(self) -> None:
         self._series: dict[tuple[str, str, str], Series] = {}
+        self._ends: defaultdict[tuple[str, str, str, str], list[End]] = defaultdict(list)
+        """By labels and status; what is not yet in the series."""
+        self._noted = 0
         self._running: set[str] = set()
         self._encoder = msgspec.msgpack.Encoder()
 
@@ -100,37 +133,33 @@ class Book:
         self._running.add(call.id)
 
     def finish(self, call: Call, outcome: Outcome) -> None:
-        """Count how a call ended."""
+        """Note how a call ended."""
         self._running.discard(call.id)
         # Only what reached a provider gets a label of its own; a client can invent any number of other names.
         model = call.model[:_LONGEST_MODEL] if outcome.attempts else OTHER
-        labels = (call.capability, model, outcome.provider or NOBODY)
-        series = self._series.get(labels)
-        if series is None:
-            series = self._new(labels)
-        status = outcome.status
-        series.calls[status] = series.calls.get(status, 0) + 1
-        series.duration.observe(outcome.ended_at - call.received_at)
-        if outcome.first_byte_at is not None:
-            series.first_byte.observe(outcome.first_byte_at - call.received_at)
-        if (usage := outcome.usage) is not None:
-            tokens = series.tokens
-            tokens.prompt += usage.prompt_tokens
-            tokens.completion += usage.completion_tokens
-            if usage.cached_read_tokens or usage.cached_write_tokens or usage.reasoning_tokens:
-                tokens.cached_read += usage.cached_read_tokens
-                tokens.cached_write += usage.cached_write_tokens
-                tokens.reasoning += usage.reasoning_tokens
-        if outcome.cost:
-            series.cost += outcome.cost
+        self._ends[call.capability, model, outcome.provider or NOBODY, outcome.status].append(
+            (call.received_at, outcome.ended_at, outcome.first_byte_at, outcome.usage, outcome.cost)
+        )
+        self._noted += 1
+        if self._noted == MAX_NOTED:
+            self._add_up()
 
     def snapshot(self) -> bytes:
         """The numbers as they are now, in a form that `merge` reads."""
+        self._add_up()
         return self._encoder.encode(Snapshot(os.getpid(), len(self._running), list(self._series.values())))
 
-    def _new(self, labels: tuple[str, str, str]) -> Series:
-        if len(self._series) >= MAX_SERIES:
-            labels = (labels[0], OTHER, labels[2])
+    def _add_up(self) -> None:
+        """Bring the series up to date."""
+        for (*labels, status), ends in self._ends.items():
+            self._of(*labels).count(status, ends)
+        self._ends.clear()
+        self._noted = 0
+
+    def _of(self, capability: str, model: str, provider: str) -> Series:
+        labels = (capability, model, provider)
+        if labels not in self._series and len(self._series) >= MAX_SERIES:
+            labels = (capability, OTHER, provider)
         return self._series.setdefault(labels, Series(*labels))
 
 

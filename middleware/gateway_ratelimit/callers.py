@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gateway.types import Call, CallLimits, Principal, RawHeaders
     from gateway_ratelimit.counters import Counters
-    from gateway_ratelimit.windows import Strategy
+    from gateway_ratelimit.windows import Strategy, What
 
 
 class Held(NamedTuple):
@@ -41,18 +41,17 @@ def held_for(principal: Principal, of_tenant: CallLimits | None) -> list[Held]:
 class CallerLimits:
     """Counts for limits that come and go with keys and tenants."""
 
-    def __init__(self, requests: Counters, tokens: Counters, strategy: Strategy) -> None:
-        self._counters = {"requests": requests, "tokens": tokens}
+    def __init__(self, counters: Counters, strategy: Strategy) -> None:
+        self._counters = counters
         self._strategy: Strategy = strategy
-        self._limits: dict[tuple[str, int], Limit] = {}
+        self._limits: dict[tuple[What, int], Limit] = {}
         self._counts: Counter[str] = Counter()
         self.running: dict[str, Sequence[str]] = {}
         """Calls whose number is limited, and under which names each is counted."""
 
     async def close(self) -> None:
         """Finish what was to be counted soon."""
-        for counters in self._counters.values():
-            await counters.close()
+        await self._counters.close()
 
     async def admit(self, call: Call, held: Sequence[Held], config: Iterable[Counted]) -> RawHeaders:
         """Count a call for all its limits, and return the headers of the tightest. Raises `RateLimited`."""
@@ -62,17 +61,19 @@ class CallerLimits:
         for limit, who in sorted([*config, *self._per_minute(held)], key=_tokens_first):
             requests = limit.what == "requests"
             counters = limit.counters
-            reading = await read_now(counters.add(who, 1) if requests else counters.read(who))
+            reading = await read_now(
+                counters.add("requests", who, 1) if requests else counters.read("tokens", who)
+            )
             used = limit.window.used(reading)
-            if used > limit.window.limit - (not requests):
+            if used > limit.amount - (not requests):
                 if requests:  # what is refused does not count
-                    reading = await read_now(counters.add(who, -1))
+                    reading = await read_now(counters.add("requests", who, -1))
                 for other, name in counted:
-                    await read_now(other.counters.add(name, -1))
+                    await read_now(other.counters.add("requests", name, -1))
                 raise limit.refusal(reading)
             if requests:
                 counted.append((limit, who))
-            left = limit.window.limit - used
+            left = limit.amount - used
             if limit.what not in told or left < told[limit.what][0]:
                 told[limit.what] = left, limit.headers(reading, used)
         return [header for _, headers in told.values() for header in headers]
@@ -86,7 +87,7 @@ class CallerLimits:
         if tokens:
             for limit, who in self._per_minute(held):
                 if limit.what == "tokens":
-                    limit.counters.add_soon(who, tokens)
+                    limit.counters.spend(who, tokens)
 
     def _begin(self, call: Call, held: Sequence[Held]) -> None:
         """Note that a call runs; `finished` is told of it even when it is refused after this."""
@@ -104,18 +105,16 @@ class CallerLimits:
     def _per_minute(self, held: Iterable[Held]) -> list[Counted]:
         found: list[Counted] = []
         for who, limits in held:
-            for what, amount in (
-                ("tokens", limits.tokens_per_minute),
-                ("requests", limits.requests_per_minute),
-            ):
-                if amount is not None:
-                    found.append((self._limit(what, amount), who))
+            if limits.tokens_per_minute is not None:
+                found.append((self._limit("tokens", limits.tokens_per_minute), who))
+            if limits.requests_per_minute is not None:
+                found.append((self._limit("requests", limits.requests_per_minute), who))
         return found
 
-    def _limit(self, what: str, amount: int) -> Limit:
+    def _limit(self, what: What, amount: int) -> Limit:
         limit = self._limits.get((what, amount))
         if limit is None:
-            limit = Limit(what, amount, self._strategy, self._counters[what])
+            limit = Limit(what, amount, self._strategy, self._counters)
             self._limits[what, amount] = limit
         return limit
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from gateway_ratelimit.windows import WINDOW, Reading
+from gateway_ratelimit.windows import WINDOW, Reading, What
 
 if TYPE_CHECKING:
     from limits.aio.storage import Storage
@@ -18,18 +18,18 @@ log = logging.getLogger("gateway.plugin.middleware.ratelimit")
 
 
 class Counters(Protocol):
-    """Counts per key and window. A reading comes at once, or is to be awaited: see `read_now`."""
+    """Counts requests and tokens per key and window. A reading comes at once, or is to be awaited: see `read_now`."""
 
-    def add(self, key: str, amount: int) -> Reading | Awaitable[Reading]:
+    def add(self, what: What, key: str, amount: int) -> Reading | Awaitable[Reading]:
         """Count, and return what is counted now. A negative amount gives back."""
         ...
 
-    def read(self, key: str) -> Reading | Awaitable[Reading]:
+    def read(self, what: What, key: str) -> Reading | Awaitable[Reading]:
         """Return what is counted now."""
         ...
 
-    def add_soon(self, key: str, amount: int) -> None:
-        """Count without waiting."""
+    def spend(self, key: str, tokens: int) -> None:
+        """Count tokens, without waiting."""
         ...
 
     async def close(self) -> None:
@@ -42,6 +42,24 @@ async def read_now(reading: Reading | Awaitable[Reading]) -> Reading:
     return reading if isinstance(reading, Reading) else await reading
 
 
+class Tally:
+    """What one key has used in the present window, and in the one before."""
+
+    __slots__ = ("requests", "requests_before", "tokens", "tokens_before")
+
+    def __init__(self, before: Tally | None) -> None:
+        self.requests = 0
+        self.tokens = 0
+        self.requests_before = before.requests if before else 0
+        self.tokens_before = before.tokens if before else 0
+
+    def reading(self, what: What, elapsed: float) -> Reading:
+        """The part that a limit is about."""
+        if what == "requests":
+            return Reading(self.requests, self.requests_before, elapsed)
+        return Reading(self.tokens, self.tokens_before, elapsed)
+
+
 class MemoryCounters:
     """Counts in this process. Two dicts, one per window, are all there is: no sweeping, no locks, no tasks.
 
@@ -51,30 +69,43 @@ class MemoryCounters:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = clock()
-        self._current: dict[str, int] = {}
-        self._previous: dict[str, int] = {}
+        self._current: dict[str, Tally] = {}
+        self._previous: dict[str, Tally] = {}
+        self.elapsed = 0.0
+        """Seconds since the present window began, by the last `tally`."""
 
-    def add(self, key: str, amount: int) -> Reading:
+    def tally(self, key: str) -> Tally:
+        """Return what a key has used by now, to be read or added to before anything is awaited."""
+        elapsed = self._clock() - self._began
+        if elapsed >= WINDOW:
+            elapsed = self._roll(elapsed)
+        self.elapsed = elapsed
+        return self._current.get(key) or self._begin(key)
+
+    def add(self, what: What, key: str, amount: int) -> Reading:
         """Count, and return what is counted now."""
-        elapsed = self._clock() - self._began
-        if elapsed >= WINDOW:
-            elapsed = self._roll(elapsed)
-        count = self._current[key] = self._current.get(key, 0) + amount
-        return Reading(count, self._previous.get(key, 0), elapsed)
+        tally = self.tally(key)
+        if what == "requests":
+            tally.requests += amount
+        else:
+            tally.tokens += amount
+        return tally.reading(what, self.elapsed)
 
-    def read(self, key: str) -> Reading:
+    def read(self, what: What, key: str) -> Reading:
         """Return what is counted now."""
-        elapsed = self._clock() - self._began
-        if elapsed >= WINDOW:
-            elapsed = self._roll(elapsed)
-        return Reading(self._current.get(key, 0), self._previous.get(key, 0), elapsed)
+        return self.tally(key).reading(what, self.elapsed)
 
-    def add_soon(self, key: str, amount: int) -> None:
+    def spend(self, key: str, tokens: int) -> None:
         """Count at once; nothing has to wait here."""
-        self.add(key, amount)
+        self.tally(key).tokens += tokens
 
     async def close(self) -> None:
         """Do nothing: there is nothing left to count."""
+
+    def _begin(self, key: str) -> Tally:
+        """Begin to count for a key in the present window."""
+        tally = self._current[key] = Tally(self._previous.get(key))
+        return tally
 
     def _roll(self, elapsed: float) -> float:
         """Begin a new window; return the seconds since it began."""
@@ -98,22 +129,22 @@ class SharedCounters:
         self._clock = clock
         self._window = 0
         self._previous: dict[str, int] = {}
-        """The final counts of the last window, fetched once for each key."""
-        self._soon: Counter[str] = Counter()
+        """The final counts of the last window, fetched once for each name."""
+        self._spent: Counter[str] = Counter()
         self._writer: asyncio.Task[None] | None = None
         self._away = False
 
-    def add(self, key: str, amount: int) -> Awaitable[Reading]:
+    def add(self, what: What, key: str, amount: int) -> Awaitable[Reading]:
         """Count, and return what is counted now."""
-        return self._reading(key, amount)
+        return self._reading(what, key, amount)
 
-    def read(self, key: str) -> Awaitable[Reading]:
+    def read(self, what: What, key: str) -> Awaitable[Reading]:
         """Return what is counted now."""
-        return self._reading(key, 0)
+        return self._reading(what, key, 0)
 
-    def add_soon(self, key: str, amount: int) -> None:
+    def spend(self, key: str, tokens: int) -> None:
         """Count from a task of its own; what comes meanwhile goes with the next round trip."""
-        self._soon[key] += amount
+        self._spent[key] += tokens
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(), name="ratelimit: count tokens")
 
@@ -123,23 +154,23 @@ class SharedCounters:
             await self._writer
 
     async def _write(self) -> None:
-        while self._soon:
-            key, amount = self._soon.popitem()
-            await self._reading(key, amount)
+        while self._spent:
+            key, tokens = self._spent.popitem()
+            await self._reading("tokens", key, tokens)
         self._writer = None
 
-    async def _reading(self, key: str, amount: int) -> Reading:
+    async def _reading(self, what: What, key: str, amount: int) -> Reading:
         now = self._clock()
         window = int(now // WINDOW)
         elapsed = now - window * WINDOW
         if window != self._window:
             self._window = window
             self._previous = {}
-        name = f"{self._prefix}/{key}/"
+        name = f"{self._prefix}/{what}/{key}/"
         try:
-            previous = self._previous.get(key)
+            previous = self._previous.get(name)
             if previous is None:
-                previous = self._previous[key] = await self._storage.get(f"{name}{window - 1}")
+                previous = self._previous[name] = await self._storage.get(f"{name}{window - 1}")
             if amount:
                 current = await self._storage.incr(f"{name}{window}", int(2 * WINDOW), amount)
             else:

@@ -5,40 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import RateLimited
-from gateway_ratelimit.windows import Window
+from gateway_ratelimit.windows import LONGEST, Window
 
 if TYPE_CHECKING:
     from gateway.types import RawHeaders
     from gateway_ratelimit.counters import Counters
-    from gateway_ratelimit.windows import Reading, Strategy
+    from gateway_ratelimit.windows import Reading, Strategy, What
 
 
 class Limit:
     """One limit: its window, its counters, its headers."""
 
-    def __init__(self, what: str, amount: int, strategy: Strategy, counters: Counters) -> None:
-        self.what = what
+    def __init__(self, what: What, amount: int, strategy: Strategy, counters: Counters) -> None:
+        self.what: What = what
+        self.amount = amount
         self.window = Window(amount, strategy)
         self.counters = counters
-        self._limit = (f"x-ratelimit-limit-{what}".encode(), b"%d" % amount)
-        self._remaining = f"x-ratelimit-remaining-{what}".encode()
-        self._name_of_reset = f"x-ratelimit-reset-{what}".encode()
-        self._reset = (self._name_of_reset, b"0s")
-        self._reset_seconds = 0
+        self.told = (f"x-ratelimit-limit-{what}".encode(), b"%d" % amount)
+        """The header that tells the limit."""
+        self.remaining = f"x-ratelimit-remaining-{what}".encode()
+        """The name of the header that tells what is left of it."""
+        reset = f"x-ratelimit-reset-{what}".encode()
+        self.resets = [(reset, b"%ds" % seconds) for seconds in range(LONGEST + 1)]
+        """The header that tells when it is whole again, by seconds."""
 
     def headers(self, reading: Reading, used: int) -> RawHeaders:
         """The headers by which OpenAI tells its limits."""
-        seconds = self.window.reset_after(reading)
-        if seconds != self._reset_seconds:  # it is the same for most calls of a second
-            self._reset_seconds = seconds
-            self._reset = (self._name_of_reset, b"%ds" % seconds)
-        left = self.window.limit - used
-        return [self._limit, (self._remaining, b"%d" % left if left > 0 else b"0"), self._reset]
+        left = max(0, self.amount - used)
+        return [self.told, (self.remaining, b"%d" % left), self.resets[self.window.reset_after(reading)]]
 
     def refusal(self, reading: Reading) -> RateLimited:
         """The error for a call that does not fit in."""
         seconds = self.window.retry_after(reading)
         return RateLimited(
-            f"Rate limit reached: {self.window.limit} {self.what} per minute. Try again in {seconds} s.",
+            f"Rate limit reached: {self.amount} {self.what} per minute. Try again in {seconds} s.",
             headers=[(b"retry-after", b"%d" % seconds), *self.headers(reading, self.window.used(reading))],
         )

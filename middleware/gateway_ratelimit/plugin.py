@@ -9,13 +9,14 @@ from pydantic import Field
 
 from gateway.plugin import Context, Plugin, PluginConfig, hookimpl
 from gateway_ratelimit.callers import CallerLimits, Held, held_for
-from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters, read_now
+from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters
 from gateway_ratelimit.limit import Limit
-from gateway_ratelimit.windows import Reading, Strategy
+from gateway_ratelimit.local import LocalLimits
+from gateway_ratelimit.windows import Strategy, What
 
 if TYPE_CHECKING:
     from gateway.protocols import AroundCall, OnFinished
-    from gateway.types import Answer, Call, Outcome, Principal, Proceed, RawHeaders
+    from gateway.types import Answer, Call, Outcome, Principal, Proceed
 
 
 class RateLimitConfig(PluginConfig):
@@ -46,24 +47,33 @@ class RateLimit(Plugin[RateLimitConfig]):
 
     def __init__(self, name: str, config: RateLimitConfig, context: Context) -> None:
         super().__init__(name, config, context)
-        self._requests: Limit | None = None
-        self._tokens: Limit | None = None
-        self._limited = config.requests_per_minute is not None or config.tokens_per_minute is not None
+        self._limits: Sequence[Limit] = ()
+        """Those of the config, tokens first."""
+        self._counts_tokens = config.tokens_per_minute is not None
+        self._counters: Counters
+        self._local: LocalLimits | None = None
+        """The limits of the config once more, where nobody else counts for them."""
         self._callers: CallerLimits
         self._policies = context.tenants.policies
 
     async def startup(self) -> None:
         """Begin to count, in the shared storage when a plugin gives one."""
-        self._requests = self._limit("requests", self.config.requests_per_minute)
-        self._tokens = self._limit("tokens", self.config.tokens_per_minute)
-        self._callers = CallerLimits(
-            self._counters("own/requests"), self._counters("own/tokens"), self.config.strategy
-        )
+        strategy, storage = self.config.strategy, self.context.counters
+        own: Counters
+        if storage is None:
+            self._counters, own = MemoryCounters(), MemoryCounters()
+        else:
+            self._counters = SharedCounters(storage, f"gateway/{self.name}")
+            own = SharedCounters(storage, f"gateway/{self.name}/own")
+        self._callers = CallerLimits(own, strategy)
+        tokens = self._limit("tokens", self.config.tokens_per_minute)
+        requests = self._limit("requests", self.config.requests_per_minute)
+        self._limits = [limit for limit in (tokens, requests) if limit is not None]
+        if self._limits and isinstance(self._counters, MemoryCounters):
+            self._local = LocalLimits(tokens, requests, self._counters, strategy)
 
     async def shutdown(self) -> None:
-        for limit in (self._requests, self._tokens):
-            if limit is not None:
-                await limit.counters.close()
+        await self._counters.close()
         await self._callers.close()
 
     @hookimpl
@@ -75,70 +85,43 @@ class RateLimit(Plugin[RateLimitConfig]):
         principal = call.principal
         policy = self._policies.get(principal.tenant)
         if principal.limits is not None or (policy is not None and policy.limits is not None):
-            return self._held(call, proceed, held_for(principal, policy and policy.limits))
-        if self._limited:
-            return self._counted(call, proceed)
+            return self._walked(call, proceed, held_for(principal, policy and policy.limits))
+        if self._local is not None:
+            return self._counted(call, proceed, self._local)
+        if self._limits:
+            return self._walked(call, proceed, ())
         return proceed(call)
 
-    async def _held(self, call: Call, proceed: Proceed, held: Sequence[Held]) -> Answer:
-        """Hold a call to the limits of its caller and its tenant, and to those of the config."""
-        who = _counted_as(call.principal)
-        config = [(limit, who) for limit in (self._tokens, self._requests) if limit is not None]
-        headers = await self._callers.admit(call, held, config)
+    async def _counted(self, call: Call, proceed: Proceed, limits: LocalLimits) -> Answer:
+        """Hold a call to the limits of the config alone, as nearly always."""
+        headers = limits.admit(call.principal.key or _tenant_of(call.principal))
         answer = await proceed(call)
         answer.headers += headers
         return answer
 
-    async def _counted(self, call: Call, proceed: Proceed) -> Answer:
-        """Hold a call to the limits of the config, as nearly always: these are counted without walking over any list."""
-        who = _counted_as(call.principal)
-        headers: RawHeaders = []
-        if (limit := self._tokens) is not None:
-            reading = limit.counters.read(who)
-            if not isinstance(reading, Reading):
-                reading = await reading
-            used = limit.window.used(reading)
-            if used >= limit.window.limit:
-                raise limit.refusal(reading)
-            headers = limit.headers(reading, used)
-        if (limit := self._requests) is not None:
-            reading = limit.counters.add(who, 1)
-            if not isinstance(reading, Reading):
-                reading = await reading
-            used = limit.window.used(reading)
-            if used > limit.window.limit:
-                # What is refused does not count, or a client that hammers would stay out for good.
-                raise limit.refusal(await read_now(limit.counters.add(who, -1)))
-            headers += limit.headers(reading, used)
+    async def _walked(self, call: Call, proceed: Proceed, held: Sequence[Held]) -> Answer:
+        """Hold a call to the limits of its caller and its tenant, and to those of the config."""
+        who = call.principal.key or _tenant_of(call.principal)
+        headers = await self._callers.admit(call, held, [(limit, who) for limit in self._limits])
         answer = await proceed(call)
         answer.headers += headers
         return answer
 
     def finished(self, call: Call, outcome: Outcome) -> None:
         """Count the tokens that the call took."""
-        principal = call.principal
-        if not (self._limited or principal.limits is not None or self._policies or self._callers.running):
-            return  # as in most calls of a gateway without limits
         usage = outcome.usage
         tokens = 0 if usage is None else usage.prompt_tokens + usage.completion_tokens
-        if tokens and self._tokens is not None:
-            self._tokens.counters.add_soon(_counted_as(principal), tokens)
-        policy = self._policies.get(principal.tenant)
-        of_tenant = policy and policy.limits
-        if principal.limits is not None or of_tenant is not None or self._callers.running:
-            self._callers.finished(call, held_for(principal, of_tenant), tokens)
+        principal = call.principal
+        if tokens and self._counts_tokens:
+            self._counters.spend(principal.key or _tenant_of(principal), tokens)
+        if principal.limits is not None or self._policies or self._callers.running:
+            policy = self._policies.get(principal.tenant)
+            self._callers.finished(call, held_for(principal, policy and policy.limits), tokens)
 
-    def _limit(self, what: str, amount: int | None) -> Limit | None:
-        if amount is None:
-            return None
-        return Limit(what, amount, self.config.strategy, self._counters(what))
-
-    def _counters(self, name: str) -> Counters:
-        storage = self.context.counters
-        if storage is None:
-            return MemoryCounters()
-        return SharedCounters(storage, f"gateway/{self.name}/{name}")
+    def _limit(self, what: What, amount: int | None) -> Limit | None:
+        return None if amount is None else Limit(what, amount, self.config.strategy, self._counters)
 
 
-def _counted_as(principal: Principal) -> str:
-    return principal.key or f"tenant:{principal.tenant}"
+def _tenant_of(principal: Principal) -> str:
+    """Under which name is counted for callers without a key."""
+    return f"tenant:{principal.tenant}"

@@ -8,6 +8,12 @@ from typing import Literal, NamedTuple, TypeAlias
 WINDOW = 60.0
 """Seconds."""
 
+LONGEST = int(2 * WINDOW)
+"""Seconds, the most until nothing is used up."""
+
+What: TypeAlias = Literal["requests", "tokens"]
+"""What is limited."""
+
 Strategy: TypeAlias = Literal["sliding-window-counter", "fixed-window"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, insert, select, union_all
 
@@ -12,7 +12,8 @@ from gateway.store.notices import digest
 from gateway.store.price_adjustments import Adjustment, sums_of
 from gateway.store.tables import model_calls
 from gateway_credits.account import REVENUE, Account, Per
-from gateway_credits.grants import add_grant, change, lock
+from gateway_credits.grants import add_grant, change, draw_up, lock
+from gateway_credits.returning import Back, give_back
 from gateway_credits.tables import accounts, journal
 
 if TYPE_CHECKING:
@@ -23,11 +24,19 @@ MIDDLE = 50
 """The priority of grants that are given none."""
 
 
+class _Payer(NamedTuple):
+    """Who paid for a call, and when that was."""
+
+    account: Account
+    received_at: float
+    ended_at: float
+
+
 class Adjuster:
     """`gateway.billing.Adjusts`: takes what calls cost more now, and gives back what they cost less.
 
-    What is given back comes as a grant without expiry; what a refund has given back already is not given again. Calls that ended before their tenant had an account stay out, as
-    their charges do.
+    What is given back goes to the grants that it came from; what a refund has given back already is not given again.
+    Calls that ended before their tenant had an account stay out, as their charges do.
     """
 
     def __init__(self, per: Per, free: Collection[str] = ()) -> None:
@@ -38,7 +47,9 @@ class Adjuster:
     async def on_adjust(self, connection: AsyncConnection, adjustments: Sequence[Adjustment]) -> None:
         """Book a transaction for each adjustment that changes what was paid for its call."""
         whose = await self._accounts(connection, [each.call for each in adjustments])
-        for account in sorted(set(whose.values())):  # all lock in one order, and before they read
+        for account in sorted(
+            {paid.account for paid in whose.values()}
+        ):  # all lock in one order, and before they read
             await lock(connection, account)
         booked = [
             (each, more)
@@ -47,26 +58,43 @@ class Adjuster:
         ]
         if not booked:
             return
-        totals: dict[Account, int] = defaultdict(int)
-        last: dict[Account, tuple[str, float]] = {}
+        changes: dict[Account, list[tuple[Adjustment, int]]] = defaultdict(list)
         rows: list[dict[str, Any]] = []
         for each, more in booked:
-            account, made, at = whose[each.call], transaction_of(each), each.created_at
-            own = {"tenant": account.tenant, "owner": account.owner, "at": at, "id": made}
+            account = whose[each.call].account
+            own = {"tenant": account.tenant, "owner": account.owner, "at": each.created_at}
             sides = {"kind": "adjustment", "amount": -more, "other_owner": REVENUE}
-            rows.append({**own, **sides, "reference": reference_of(each)})
-            totals[account] += more
-            last[account] = made, at
+            rows.append({**own, "id": transaction_of(each), **sides, "reference": reference_of(each)})
+            changes[account].append((each, more))
         await connection.execute(insert(journal), rows)
-        for account, more in totals.items():
-            made, at = last[account]
-            if more < 0:
-                await add_grant(
-                    connection, account, made, -more, kind="paid", priority=MIDDLE, at=at, expires_at=None
-                )
-            await change(connection, account, balance=-more, undrawn=max(0, more))
+        for account, theirs in changes.items():
+            dearer = sum(more for _, more in theirs if more > 0)
+            await change(connection, account, balance=-sum(more for _, more in theirs), undrawn=dearer)
+            backs = [
+                Back(-more, whose[each.call].received_at, whose[each.call].ended_at)
+                for each, more in theirs
+                if more < 0
+            ]
+            if backs:
+                last, _ = theirs[-1]
+                await self._give_back(connection, account, backs, transaction_of(last), last.created_at)
 
-    async def _accounts(self, connection: AsyncConnection, calls: Sequence[str]) -> dict[str, Account]:
+    async def _give_back(
+        self, connection: AsyncConnection, account: Account, backs: Sequence[Back], made: str, at: float
+    ) -> None:
+        """Pay debts, then give back to the grants; what came from none of them, as of a debt paid since, is a new one."""
+        debt = (await draw_up(connection, account)).undrawn
+        for back in backs:
+            paid = min(debt, back.amount)
+            back.amount -= paid
+            debt -= paid
+            await change(connection, account, undrawn=-paid)
+        if rest := await give_back(connection, account, backs):
+            await add_grant(
+                connection, account, made, rest, kind="paid", priority=MIDDLE, at=at, expires_at=None
+            )
+
+    async def _accounts(self, connection: AsyncConnection, calls: Sequence[str]) -> dict[str, _Payer]:
         """Who paid for each call, or would have, had it cost something; without those of before the first account."""
         call = model_calls.c
         first = (
@@ -81,15 +109,15 @@ class Adjuster:
             & (journal.c.id == call.id)
         )
         query = (
-            select(call.id, call.tenant, call.user, journal.c.owner)
+            select(call.id, call.tenant, call.user, call.received_at, call.ended_at, journal.c.owner)
             .join_from(model_calls, first, first.c.tenant == call.tenant)
             .outerjoin(journal, captured)
             .where(call.id.in_(calls), call.ended_at >= first.c.at, pays(self._free))
         )
-        found: dict[str, Account] = {}
+        found: dict[str, _Payer] = {}
         for row in await connection.execute(query):
             owner = (row.user or "") if row.owner is None and self._of_user else row.owner or ""
-            found[row.id] = Account(row.tenant, owner)
+            found[row.id] = _Payer(Account(row.tenant, owner), row.received_at, row.ended_at)
         return found
 
 

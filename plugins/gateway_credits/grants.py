@@ -7,7 +7,7 @@ difference when, so that is done just before each of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from sqlalchemy import insert, nulls_last, select, update
@@ -19,6 +19,14 @@ from gateway_credits.tables import balances, grants, journal
 if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+SPENDING_ORDER: Final = (
+    grants.c.priority,
+    nulls_last(grants.c.expires_at),
+    grants.c.created_at,
+    grants.c.id,
+)
+"""In which the grants of an account are spent."""
 
 
 class Balance(Struct, frozen=True):
@@ -108,8 +116,7 @@ async def add_grant(
 
 async def open_grants(connection: AsyncConnection, account: Account) -> Sequence[Row[Any]]:
     """The grants with something left, in the order in which they are spent."""
-    order = (grants.c.priority, nulls_last(grants.c.expires_at), grants.c.created_at, grants.c.id)
-    query = select(grants).where(*of(grants, account), grants.c.remaining > 0).order_by(*order)
+    query = select(grants).where(*of(grants, account), grants.c.remaining > 0).order_by(*SPENDING_ORDER)
     return (await connection.execute(query)).all()
 
 
@@ -134,13 +141,8 @@ async def take(connection: AsyncConnection, grant: str, amount: int) -> None:
     await connection.execute(update(grants).where(grants.c.id == grant).values(remaining=less))
 
 
-async def settle_up(
-    connection: AsyncConnection, account: Account, now: float, new_id: Callable[[], str]
-) -> Balance:
-    """Lock an account, take from its grants what was spent, and let expire what is past its time.
-
-    What running calls hold does not expire under them: it does once they have ended, if they did not need it.
-    """
+async def draw_up(connection: AsyncConnection, account: Account) -> Balance:
+    """Lock an account, and take from its grants what was spent; what they do not have stays `undrawn`."""
     found = await lock(connection, account)
     if found.undrawn:
         given = await draw(connection, await open_grants(connection, account), found.undrawn)
@@ -148,12 +150,24 @@ async def settle_up(
         if drawn:
             await change(connection, account, undrawn=-drawn)
             found = Balance(found.balance, found.held, found.undrawn - drawn)
+    return found
+
+
+async def settle_up(
+    connection: AsyncConnection, account: Account, now: float, new_id: Callable[[], str]
+) -> Balance:
+    """Lock an account, take from its grants what was spent, and let expire what is past its time.
+
+    What running calls hold does not expire under them: it does once they have ended, if they did not need it.
+    """
+    found = await draw_up(connection, account)
     late = grants.c.expires_at <= now
     query = select(grants.c.id, grants.c.remaining).where(*of(grants, account), grants.c.remaining > 0, late)
     for grant in (await connection.execute(query.order_by(grants.c.expires_at, grants.c.id))).all():
         part = min(grant.remaining, max(0, found.available))
         if part:
-            await take(connection, grant.id, part)
+            less = {"remaining": grants.c.remaining - part, "expired": grants.c.expired + part}
+            await connection.execute(update(grants).where(grants.c.id == grant.id).values(less))
             await change(connection, account, balance=-part)
             made = new_id()
             await book(

@@ -12,17 +12,21 @@ from gateway.billing import CreditAccount, CreditEntry, CreditGrant
 from gateway_credits import reading
 from gateway_credits.account import payment_link
 from gateway_credits.book import Book
+from gateway_credits.covering import covered
 from gateway_credits.grants import of
 from gateway_credits.tables import grants
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.doors import Covered
     from gateway.store import Database
     from gateway_credits.account import Per
     from gateway_credits.book import Welcome
 
 
 class ShownBook(Book):
-    """The book, and `gateway.billing.ShowsCredits`."""
+    """The book, `gateway.billing.ShowsCredits` and `gateway.doors.Covers`."""
 
     def __init__(
         self,
@@ -36,6 +40,12 @@ class ShownBook(Book):
         super().__init__(database, per=per, welcome=welcome, free=free)
         self._payment_url = payment_url
         self._welcomes = welcome is not None
+
+    async def cover(
+        self, connection: AsyncConnection, tenant: str, since: float, until: float
+    ) -> Sequence[Covered]:
+        """See `gateway.doors.Covers`."""
+        return await covered(connection, self.free, tenant, since, until)
 
     async def credit_account(self, tenant: str, user: str | None = None) -> CreditAccount:
         """See the protocol. Whoever looks before their first call finds their welcome there."""

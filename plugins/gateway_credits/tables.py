@@ -96,6 +96,7 @@ grants = Table(
     Column("remaining", BigInteger, nullable=False),
     Column("created_at", Float(53), nullable=False),
     Column("expires_at", Float(53), nullable=True),
+    Column("expired", BigInteger, nullable=False, server_default="0", comment="the rest was spent"),
     Index("credit_grants_account", "tenant", "owner"),
     Index(
         "credit_grants_expiry",

@@ -19,14 +19,14 @@ from gateway.store.upsert import insert_into
 from gateway_invoices.config import InvoicesConfig
 from gateway_invoices.crediting import credit_note
 from gateway_invoices.document import Document, digest, encoded
-from gateway_invoices.drafting import entity_named, item_ids, make_document
+from gateway_invoices.drafting import Sources, entity_named, item_ids, make_document
 from gateway_invoices.reading import Invoice, day_of, get_invoice
 from gateway_invoices.tables import counters, customers, invoices, items
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.doors import Charges
+    from gateway.doors import Charges, Covers
     from gateway.store import Database
 
 REVISION = "invoices"
@@ -37,12 +37,22 @@ CHANGED = "draft_changed"
 class Book:
     """Writes invoices. All changes are put in one order by the revision, which each counts up first."""
 
-    def __init__(self, database: Database, config: InvoicesConfig, charges: Callable[[], Charges]) -> None:
-        """`charges` is asked when an invoice is made."""
+    def __init__(
+        self,
+        database: Database,
+        config: InvoicesConfig,
+        charges: Callable[[], Charges],
+        covers: Callable[[], Sequence[Covers]],
+    ) -> None:
+        """`charges`, and who may cover them, are asked for when an invoice is made."""
         self.database = database
         self.config = config
         self.charges = charges
+        self.covers = covers
         self._ids = Ids()
+
+    def _sources(self) -> Sources:
+        return Sources(self.charges(), self.covers())
 
     async def draft(
         self,
@@ -63,7 +73,7 @@ class Book:
             revision = await bump(connection, REVISION)
             await _check_free(connection, tenant, start, end)
             document, _ = await make_document(
-                connection, self.config, self.charges(), tenant, start, end, entity=entity
+                connection, self.config, self._sources(), tenant, start, end, entity=entity
             )
             now = time.time()
             await connection.execute(
@@ -98,7 +108,7 @@ class Book:
                 return None
             if await _invoiced(connection, tenant, start, end) is not None:
                 return None
-            document, _ = await make_document(connection, self.config, self.charges(), tenant, start, end)
+            document, _ = await make_document(connection, self.config, self._sources(), tenant, start, end)
             if not document.lines:
                 return None
             return await self._drafted(
@@ -120,7 +130,7 @@ class Book:
                 if await _invoiced(connection, tenant, start, end) is not None:
                     continue
                 document, _ = await make_document(
-                    connection, self.config, self.charges(), tenant, start, end, entity=entity
+                    connection, self.config, self._sources(), tenant, start, end, entity=entity
                 )
             if document.lines:
                 drafts.append(await self.draft(tenant, start, end, entity=entity, actor=actor))
@@ -145,7 +155,7 @@ class Book:
             fresh, running = await make_document(
                 connection,
                 self.config,
-                self.charges(),
+                self._sources(),
                 draft.tenant,
                 draft.period_start,
                 draft.period_end,

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-LineKind = Literal["usage", "adjustment", "fee", "credits", "credit_note"]
+LineKind = Literal["usage", "adjustment", "included", "prepaid", "fee", "credits", "credit_note"]
 DocumentKind = Literal["invoice", "credit_note"]
 
 
@@ -37,13 +37,13 @@ class Line(Struct, frozen=True, kw_only=True):
 
     kind: LineKind
     text: str
-    """What it is: a model, or the words of whoever added it."""
+    """What it is: a model, a plan, or the words of whoever added it."""
     provider: str = ""
     detail: str = ""
-    """Which of a unit: `> 200000` tokens of prompt, `1024x1024 high`, `batch`."""
+    """Which of a unit: `> 200000` tokens of prompt, `1024x1024 high`, `batch`; of a plan's fee its first and last day."""
     quantities: tuple[Quantity, ...] = ()
     credits: int | None = None
-    """The sum of the charges in the ledger, in 10⁻⁹ credit."""
+    """The sum of the charges in the ledger, in 10⁻⁹ credit; below zero for what of them is not asked for."""
     rate: str | None = None
     """In credits, for `per` of `quantities[0]`; None where no rate leads to `credits`, and for what is not usage."""
     per: int = 1

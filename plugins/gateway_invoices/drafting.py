@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -14,18 +14,25 @@ from gateway_invoices.customers import find_customer
 from gateway_invoices.document import Document, Line, Party, Quantity
 from gateway_invoices.tables import items
 from gateway_invoices.totals import total
-from gateway_invoices.usage import used
+from gateway_invoices.usage import fee_line, used
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.doors import Charges
+    from gateway.doors import Charges, Covers, Fee
+
+
+class Sources(NamedTuple):
+    """Where it is from."""
+
+    charges: Charges
+    covers: Sequence[Covers]
 
 
 async def make_document(
     connection: AsyncConnection,
     config: InvoicesConfig,
-    charges: Charges,
+    sources: Sources,
     tenant: str,
     start: float,
     end: float,
@@ -36,7 +43,7 @@ async def make_document(
     """The document of a draft, and how many calls of the period are still running.
 
     `only` names the added lines that it takes; unless given, it takes all that wait. Raises `InvalidRequest`: 409 when
-    there is no customer data, 404 for an entity that is not in the config.
+    there is no customer data, or a plan is sold in another currency, 404 for an entity that is not in the config.
     """
     customer = await find_customer(connection, tenant)
     if customer is None:
@@ -47,8 +54,9 @@ async def make_document(
         )
     name = entity or customer.entity or next(iter(config.entities))
     seller = entity_named(config, name)
-    usage = await used(connection, charges, tenant, start, end)
-    lines = [*usage.lines, *await _added(connection, tenant, seller.currency, only)]
+    usage = await used(connection, sources.charges, tenant, start, end, sources.covers)
+    fees = [_fee(fee, seller) for fee in usage.fees]
+    lines = [*fees, *usage.lines, *await _added(connection, tenant, seller.currency, only)]
     last = datetime.fromtimestamp(end - 1, UTC).date()
     party = customer.party
     sums = total(seller, party, lines, last)
@@ -88,6 +96,17 @@ def entity_named(config: InvoicesConfig, name: str) -> Entity:
             f"There is no entity {name!r}; the config has {known}.", status=404, code="not_found"
         )
     return found
+
+
+def _fee(fee: Fee, seller: Entity) -> Line:
+    if fee.currency != seller.currency:
+        raise InvalidRequest(
+            f"The plan {fee.plan!r} is sold in {fee.currency}, and {seller.name!r} invoices in {seller.currency}:"
+            " give the customer an entity of that currency.",
+            status=409,
+            code="conflict",
+        )
+    return fee_line(fee)
 
 
 def item_ids(document: Document) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.doors import Covers
 from gateway.plugin import Plugin, hookimpl
 from gateway_invoices.config import InvoicesConfig
 
@@ -30,7 +31,12 @@ class Invoices(Plugin[InvoicesConfig]):
         from gateway_invoices.book import Book  # noqa: PLC0415 - whoever only reads a config does not wait for it
         from gateway_invoices.exporting import Exporter  # noqa: PLC0415
 
-        self.book = Book(context.database, config, lambda: context.charges)
+        self.book = Book(
+            context.database,
+            config,
+            lambda: context.charges,
+            lambda: [each for each in (context.subscriptions, context.credits) if isinstance(each, Covers)],
+        )
         self.exporter = Exporter(config.font)
         self._monthly: Monthly | None = None
 

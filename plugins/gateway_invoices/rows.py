@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gateway_invoices.currency import decimal, digits_of
 from gateway_invoices.document import Document, Line
+from gateway_invoices.words import day
 
 _DECIMALS: Final = 9
 """Of a rate in money."""
@@ -97,12 +98,22 @@ def _decimals(price: Decimal, currency: str) -> str:
     return f"{short:,.{places}f}".replace("-", "\u2212")
 
 
+def _of_plan(line: Line, document: Document, said: Mapping[str, str]) -> str:
+    """Seats, and from when until when."""
+    days = [day(each, document.language) for each in line.detail.split()]
+    seats = [said["seats"].format(n=number(one.amount)) for one in line.quantities if one.unit == "seats"]
+    return said["comma"].join([*seats, " – ".join(days)])  # noqa: RUF001 - a range
+
+
 def _whole(line: Line, document: Document, said: Mapping[str, str]) -> Row:
     amount = money(line.amount, document.currency)
     if line.unit_price is not None:
         quantity = number(line.quantities[0].amount)
         price = _decimals(Decimal(line.unit_price), document.currency)
-        return Row(text=line.text, quantity=quantity, price=price, amount=amount)
+        detail = _of_plan(line, document, said) if line.detail else ""
+        return Row(text=line.text, detail=detail, quantity=quantity, price=price, amount=amount)
+    if line.kind in {"included", "prepaid"}:
+        return Row(text=said[line.kind].format(plan=line.text), amount=amount)
     counts = {quantity.unit: number(quantity.amount) for quantity in line.quantities}
     if line.kind == "adjustment":
         return Row(text=said["adjustment"].format(calls=counts["calls"]), amount=amount)

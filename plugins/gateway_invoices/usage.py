@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from sqlalchemy import and_, func, select
 
+from gateway.doors import Fee
 from gateway.store.forgetting import call_id_at
 from gateway.store.tables import model_calls, price_adjustments
 from gateway.types import NANO
@@ -19,29 +21,49 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.doors import Charged, Charges
+    from gateway.doors import Charged, Charges, Covers
 
 _SLACK: Final = 3600.0
 """How far the time in a call's id may be from when it was received."""
 _DECIMALS: Final = 12
 """Of a rate in credits; a margin and the worth of a credit may make one that has no end."""
 
+_COVERED: Final = {"included": "included in the plan", "prepaid": "paid with credit"}
+
 
 class Used(Struct, frozen=True, kw_only=True):
     """What is asked for a period, and what stands in the way."""
 
     lines: tuple[Line, ...]
+    """Usage, repricings, and below zero what of both is included in a plan or paid with credit."""
+    fees: tuple[Fee, ...]
+    """Of plans."""
     unpriced: int
     """Successful calls without a charge."""
     running: int
     """Calls that have not ended."""
 
 
-async def used(connection: AsyncConnection, charges: Charges, tenant: str, start: float, end: float) -> Used:
-    """The calls received in a period, and the repricings made in it, whenever their calls were."""
+async def used(
+    connection: AsyncConnection,
+    charges: Charges,
+    tenant: str,
+    start: float,
+    end: float,
+    covers: Sequence[Covers] = (),
+) -> Used:
+    """The calls received in a period, the repricings made in it, whenever their calls were, and what covers them."""
     lines = [_line(one) for one in await charges.charged(connection, tenant, start, end)]
     if (adjusted := await _adjusted(connection, tenant, start, end)) is not None:
         lines.append(adjusted)
+    fees: list[Fee] = []
+    for each in covers:
+        for one in await each.cover(connection, tenant, start, end):
+            if isinstance(one, Fee):
+                fees.append(one)
+            else:
+                kind = "included" if one.by == "plan" else "prepaid"
+                lines.append(Line(kind=kind, text=one.plan, credits=-one.charge))
     lacking = and_(
         model_calls.c.tenant == tenant,
         model_calls.c.id >= call_id_at(start - _SLACK),
@@ -52,6 +74,7 @@ async def used(connection: AsyncConnection, charges: Charges, tenant: str, start
     )
     return Used(
         lines=tuple(lines),
+        fees=tuple(fees),
         unpriced=await _count(connection, lacking, "success"),
         running=await _count(connection, lacking, "processing"),
     )
@@ -91,18 +114,31 @@ def _line(one: Charged) -> Line:
     )
 
 
+def fee_line(fee: Fee) -> Line:
+    """What is asked for a plan."""
+    first, last = (datetime.fromtimestamp(moment, UTC).date() for moment in (fee.start, fee.end - 1))
+    return Line(
+        kind="fee",
+        text=fee.plan,
+        detail=f"{first} {last}",
+        quantities=(Quantity("", "1"), Quantity("seats", str(fee.seats))),
+        unit_price=f"{Decimal(fee.amount).scaleb(-9).normalize():f}",
+    )
+
+
 def rate_text(rate: Fraction) -> str:
     """A rate as a decimal number, exactly unless it has more than twelve decimals."""
     return f"{(Decimal(round(rate * 10**_DECIMALS)).scaleb(-_DECIMALS)).normalize():f}"
 
 
 def sums_by_model(lines: Sequence[Line]) -> dict[tuple[str, str], tuple[int, Decimal]]:
-    """Credits and calls of the lines from the ledger, by provider and model."""
+    """Credits and calls of the lines from the ledger, by provider and model; what is covered by how and plan."""
     sums: dict[tuple[str, str], tuple[int, Decimal]] = {}
     for line in lines:
         if line.credits is None:
             continue
-        credits_, calls = sums.get((line.provider, line.text), (0, Decimal(0)))
+        key = _COVERED.get(line.kind, line.provider), line.text
+        credits_, calls = sums.get(key, (0, Decimal(0)))
         more = sum((Decimal(one.amount) for one in line.quantities if one.unit == "calls"), Decimal(0))
-        sums[line.provider, line.text] = credits_ + line.credits, calls + more
+        sums[key] = credits_ + line.credits, calls + more
     return sums

@@ -13,9 +13,10 @@ from gateway_invoices.currency import decimal
 from gateway_invoices.document import Document, Line, TaxLine, decoded, digest
 from gateway_invoices.reading import Invoice, get_invoice
 from gateway_invoices.totals import total
-from gateway_invoices.usage import sums_by_model, used
+from gateway_invoices.usage import fee_line, sums_by_model, used
 
 if TYPE_CHECKING:
+    from gateway.doors import Fee
     from gateway_invoices.book import Book
 
 
@@ -33,9 +34,15 @@ async def verify(book: Book, name: str) -> list[str]:
         problems += _sums(document)
         if invoice.kind == "invoice":
             usage = await used(
-                connection, book.charges(), invoice.tenant, invoice.period_start, invoice.period_end
+                connection,
+                book.charges(),
+                invoice.tenant,
+                invoice.period_start,
+                invoice.period_end,
+                book.covers(),
             )
             problems += _differences(document, usage.lines)
+            problems += _fees(document, usage.fees)
     problems += _rates(document)
     return problems
 
@@ -109,6 +116,17 @@ def _differences(document: Document, lines: tuple[Line, ...]) -> list[str]:
         if counted.get(_place(line), amount) != amount:
             problems.append(f"{_title(line)}: {amount} on the invoice, {counted[_place(line)]} in the ledger")
     return problems
+
+
+def _fees(document: Document, fees: tuple[Fee, ...]) -> list[str]:
+    """Where what is asked for plans is not what subscriptions say; lines that somebody added are on their own."""
+    asked = [
+        (line.text, line.detail, line.unit_price)
+        for line in document.lines
+        if line.kind == "fee" and line.item is None
+    ]
+    found = [(line.text, line.detail, line.unit_price) for line in map(fee_line, fees)]
+    return [] if sorted(asked) == sorted(found) else ["what it asks for plans is not what subscriptions say"]
 
 
 def _place(line: Line) -> tuple[str, ...]:

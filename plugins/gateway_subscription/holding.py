@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import BigInteger, bindparam, case, func, select, update
 
 from gateway.errors import QuotaExceeded
 from gateway.protocols import Prices
@@ -63,6 +63,32 @@ RELEASE: Final = Guard(
     refusal=_used_up,
 )
 """Let go of what is known from its row only. Hangs on END, so there is such a row, and it never refuses."""
+
+_each = usage.alias()
+_mine = _each.c.subscription == usage.c.subscription
+_then = select(func.max(_each.c.start)).where(_mine, _each.c.start <= bindparam("moment"))
+_first = select(func.min(_each.c.start)).where(_mine)
+COUNT_EARLIER: Final = Guard(
+    update(usage)
+    .where(
+        usage.c.subscription == bindparam("whose"),
+        usage.c.start
+        == func.coalesce(_then.correlate(usage).scalar_subquery(), _first.correlate(usage).scalar_subquery()),
+    )
+    .values(
+        spent=usage.c.spent
+        + case((usage.c.start <= bindparam("same_moment"), bindparam("charge", type_=BigInteger)), else_=0)
+    ),
+    "whose",
+    "moment",
+    "same_moment",
+    "charge",
+    refusal=_used_up,
+)
+"""Add to what was spent in the period of a moment, which is not the present one; before the first one, nothing.
+
+Every period has its row from when it begins, so it never refuses.
+"""
 
 
 class Held(NamedTuple):
@@ -134,17 +160,20 @@ class Holding:
         if not opened_here:
             release = Write(RELEASE, (call.id, call.id, call.id))
             writes.append(Write(END, ("settled", call.id), (release,)))
-            held = self._place(call)
-        if charge and held is not None:
+            writes += self._late(call, charge)
+        elif charge and held is not None:
             writes.append(Write(COUNT, (held.subscription, held.start, charge, 0)))
         return writes
 
-    def _place(self, call: Call) -> Held | None:
-        """Where a call counts that another worker has opened."""
+    def _late(self, call: Call, charge: int) -> Sequence[Write]:
+        """Count a call that another worker has opened where it came in: its period may be over by now."""
         row = self.by_tenant.get(call.principal.tenant)
-        if row is None or not self._asks(call):
-            return None
-        return Held(row.id, self._at(row, call.received_at).period_start, None)
+        if not charge or row is None or not self._asks(call):
+            return ()
+        start, moment = self._at(row, call.received_at).period_start, int(call.received_at)
+        if start <= moment:
+            return (Write(COUNT, (row.id, start, charge, 0)),)
+        return (Write(COUNT_EARLIER, (row.id, moment, moment, charge)),)
 
     def _at(self, row: Row, moment: float) -> State:
         """How a subscription stands at a moment: a period begins on time, also before that is written down."""

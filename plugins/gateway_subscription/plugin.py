@@ -12,10 +12,11 @@ from gateway_subscription.config import SubscriptionConfig
 
 if TYPE_CHECKING:
     import click
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.admin.endpoint import Endpoint
     from gateway.billing import Adjusts
-    from gateway.doors import Standing
+    from gateway.doors import Covered, Fee, Standing
     from gateway.plugin import Context
     from gateway.protocols import Billing
     from gateway.store.audit import Actor
@@ -88,6 +89,16 @@ class Subscription(Plugin[SubscriptionConfig]):
         from gateway_subscription.rows import follow  # noqa: PLC0415 - see above
 
         return await follow(self.context.database, self.plans, tenant, standing)
+
+    async def cover(
+        self, connection: AsyncConnection, tenant: str, since: float, until: float
+    ) -> Sequence[Fee | Covered]:
+        """See `gateway.doors.Covers`."""
+        from gateway_subscription.covering import Cover  # noqa: PLC0415 - only where there are invoices
+
+        named = self.config.authenticators
+        cover = Cover(self.plans, named, as_credit=self.context.credits is not None and not named)
+        return await cover.cover(connection, tenant, since, until)
 
     @hookimpl
     def register_billing(self) -> Sequence[Billing]:

@@ -14,6 +14,7 @@ from gateway.secrets import Secret
 from gateway_gemini.account import read_account
 
 AI_STUDIO = "https://generativelanguage.googleapis.com/v1beta"
+_VERSIONS = ("v1beta", "v1", "v1alpha")
 _REGIONS = frozenset({"us", "eu"})
 """Locations that are several regions together, with hosts of their own."""
 _WORD = re.compile(r"[a-z0-9][a-z0-9.:-]{0,62}")
@@ -113,6 +114,15 @@ def address(config: GeminiConfig) -> str:
     base_url = config.base_url or f"https://{_host(config.location)}/v1"
     place = f"/projects/{config.project}/locations/{config.location}" if config.project else ""
     return f"{base_url}{place}/publishers/{config.publisher}"
+
+
+def beside(config: GeminiConfig) -> tuple[str, ...]:
+    """Return the beginnings of AI Studio's paths that stand beside its base URL: other versions, and what moves files."""
+    base, _, version = address(config).rpartition("/")
+    if config.on_vertex or version not in _VERSIONS or not base:
+        return ()
+    others = [f"/{one}" for one in _VERSIONS if one != version]
+    return (*others, *(f"/{way}/{one}" for way in ("upload", "download") for one in _VERSIONS))
 
 
 def _host(location: str) -> str:

@@ -10,7 +10,7 @@ from gateway.protocols import Provider
 from gateway.provider import Credential, Credentials, Failures, OwnPaths, Scrubber
 from gateway.types import RawHeaders
 from gateway_gemini.account import TokenCredential, with_account
-from gateway_gemini.config import GeminiConfig, address, check
+from gateway_gemini.config import GeminiConfig, address, beside, check
 from gateway_gemini.provider import AI_STUDIO, CLAUDE, VERTEX, GeminiProvider
 
 
@@ -38,7 +38,7 @@ class Gemini(Plugin[GeminiConfig]):
         self._provider.address = address(config)
         self._provider.on_vertex = config.on_vertex
         self._provider.headers_of = self._headers
-        self._provider.paths = OwnPaths(address(config), config.passthrough)
+        self._provider.paths = OwnPaths(address(config), config.passthrough, beside=beside(config))
 
     @hookimpl
     def register_providers(self) -> Sequence[Provider]:

@@ -39,7 +39,7 @@ _BETA: Final = b"anthropic-beta"
 _BAD_KEY: Final = re.compile(r"API[ _]key (?:not valid|expired|not found)", re.IGNORECASE)
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]*(?:/[A-Za-z0-9][A-Za-z0-9._@:-]*)*")
 _OWN: Final = re.compile(
-    r"(?:/v1(?:beta1?)?)?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/[^/]+)?/models/([^/:]+):([A-Za-z]+)"
+    r"(?:/v1(?:alpha|beta1?)?)?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/[^/]+)?/models/([^/:]+):([A-Za-z]+)"
 )
 """Where models are, in AI Studio and Vertex AI."""
 _METHODS: Final[Mapping[str, tuple[Dialect, bool]]] = {
@@ -68,6 +68,12 @@ class GeminiProvider(Service):
     headers_of: Callable[[Credential], RawHeaders]
     """Makes the headers of every request to an account."""
     query_credentials = frozenset({"key", "access_token"})
+    passed_on = Service.passed_on | {
+        b"x-goog-upload-chunk-granularity",
+        b"x-goog-upload-size-received",
+        b"x-goog-upload-status",
+        b"x-goog-upload-url",
+    }
 
     def speaks(self, dialect: Dialect, model: str) -> bool:
         """Imagen takes pictures as Google's own clients ask for them."""

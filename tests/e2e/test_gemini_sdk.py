@@ -76,11 +76,15 @@ def key(served: Deployment) -> str:
 @pytest.fixture
 async def sdk(served: Deployment, key: str) -> AsyncGenerator[Sdk]:
     once = types.HttpRetryOptions(attempts=1)
-    options = types.HttpOptions(base_url=served.url, retry_options=once, timeout=30_000)
-    client = genai.Client(api_key=key, http_options=options)
-    yield client
-    await client.aio.aclose()
-    client.close()
+    # Of its own accord the SDK takes aiohttp where that is installed, and then leaves connections of cut streams open.
+    async with httpx2.AsyncClient(follow_redirects=True) as http:
+        options = types.HttpOptions(
+            base_url=served.url, retry_options=once, timeout=30_000, httpx_async_client=http
+        )
+        client = genai.Client(api_key=key, http_options=options)
+        yield client
+        await client.aio.aclose()
+        client.close()
 
 
 def player(gemini: dict[str, Any], openai: dict[str, Any]) -> Handler:

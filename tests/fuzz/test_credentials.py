@@ -25,6 +25,9 @@ EXAMPLES = {
     "/v1beta/{rest:path}": "/v1beta/models/mock/echo:generateContent",
     "/provider/{rest:path}": "/provider/mock/v1/chat/completions",
 }
+PARAMETERS = {"id": "abc", "model": "mock/echo"}
+"""What may stand for each in any other path."""
+PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
 CONFIG: dict[str, Any] = {
     "gateway": {"failures_per_minute": 0},
     "auth": {"apikey": {}},
@@ -39,8 +42,7 @@ def routes() -> list[tuple[str, str]]:
     for route in Gateway.from_dict(CONFIG).routes:
         assert isinstance(route, Route | WebSocketRoute | Mount)
         if isinstance(route, Route) and not route.path.startswith(PREFIX):
-            path = EXAMPLES.get(route.path, route.path.replace("{id:path}", "abc").replace("{id}", "abc"))
-            assert "{" not in path, f"say in EXAMPLES what {path} may be"
+            path = EXAMPLES.get(route.path) or PARAMETER.sub(lambda found: PARAMETERS[found[1]], route.path)
             methods = route.methods or {"GET", "POST", "DELETE"}
             found += [(method, path) for method in sorted(methods - {"HEAD"})]
     admin = [(one.method, PREFIX + re.sub(r"\{[^}]+\}", "abc", one.path)) for one in endpoints()]

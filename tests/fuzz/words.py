@@ -31,7 +31,9 @@ def family(path: str, headers: Mapping[str, Any]) -> str:
         return "problem"
     if path.startswith("/v1/messages"):
         return "anthropic"
-    if path.startswith("/v1beta/") or (path.startswith("/v1/models/") and ":" in path):
+    if path.startswith(("/v1beta/", "/upload/", "/download/", "/v1/cachedContents")) or re.match(
+        r"/v1/(models|files|batches)/.*:[A-Za-z]+$", path
+    ):
         return "gemini"
     return "cohere" if path.endswith(("/rerank", "/embed")) else "openai"
 

@@ -151,8 +151,7 @@ def test_a_name_that_means_something_to_prometheus_does_no_harm():
 @given(st.lists(st.floats(-1, 1e6), max_size=50))
 def test_a_histogram_counts_each_value_once(values: list[float]):
     histogram = Histogram()
-    for each in values:
-        histogram.observe(each)
+    histogram.observe(values)
     for index, bound in enumerate(BUCKETS):
         assert sum(histogram.counts[: index + 1]) == sum(each <= bound for each in values)
     assert sum(histogram.counts) == len(values)

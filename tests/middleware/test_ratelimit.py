@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from limits.aio.storage import MemoryStorage, Storage
 
@@ -14,7 +14,7 @@ from gateway.errors import RateLimited
 from gateway.identity.tenants import Policy
 from gateway.plugin import Context
 from gateway.testing.fakes import make_call, plugin_context
-from gateway.types import Answer, Call, CallLimits, Outcome, Principal, Usage
+from gateway.types import Answer, Call, CallLimits, Outcome, Principal, RawHeaders, Usage
 from gateway_ratelimit import RateLimit
 from gateway_ratelimit.counters import Counters, MemoryCounters, SharedCounters, read_now
 from gateway_ratelimit.plugin import RateLimitConfig
@@ -200,6 +200,16 @@ async def test_workers_share_the_storage_that_a_plugin_registered(context: Conte
     await second.shutdown()
 
 
+async def test_tokens_without_a_limit_are_not_counted(context: Context):
+    storage = context.counters = MemoryStorage()
+    plugin = await started(context, requests_per_minute=2)
+    await ask(plugin)
+    plugin.finished(make_call(principal=principal()), Outcome(usage=Usage(prompt_tokens=100)))
+    await plugin.shutdown()
+    assert [key for key in storage.storage if "tokens" in key] == []
+    assert len(storage.storage) == 1
+
+
 @pytest.mark.usefixtures("one_minute")
 async def test_a_broken_storage_lets_calls_through_and_is_logged_once(
     context: Context, caplog: pytest.LogCaptureFixture
@@ -230,36 +240,37 @@ async def test_a_broken_storage_lets_calls_through_and_is_logged_once(
 
 async def test_a_fixed_window_begins_anew(counters: Counters, clock: Clock):
     window = Window(10, "fixed-window")
-    assert window.used(await read_now(counters.add("a", 10))) == 10
+    assert window.used(await read_now(counters.add("requests", "a", 10))) == 10
     clock.now += WINDOW
-    assert window.used(await read_now(counters.read("a"))) == 0
+    assert window.used(await read_now(counters.read("requests", "a"))) == 0
 
 
 async def test_a_sliding_window_forgets_bit_by_bit(counters: Counters, clock: Clock):
     window = Window(10, "sliding-window-counter")
     clock.now -= clock.now % WINDOW  # the shared windows begin with the minute
     counters = MemoryCounters(clock) if isinstance(counters, MemoryCounters) else counters
-    await read_now(counters.add("a", 10))
+    await read_now(counters.add("requests", "a", 10))
     for seconds, used in ((60, 10), (15, 7), (15, 5), (29, 0)):
         clock.now += seconds
-        assert window.used(await read_now(counters.read("a"))) == used
+        assert window.used(await read_now(counters.read("requests", "a"))) == used
 
 
-async def test_what_was_counted_soon_is_counted(counters: Counters, clock: Clock):
-    counters.add_soon("a", 3)
-    counters.add_soon("a", 4)
+async def test_tokens_that_were_spent_are_counted(counters: Counters, clock: Clock):
+    counters.spend("a", 3)
+    counters.spend("a", 4)
     await counters.close()
-    counters.add_soon("a", 5)
+    counters.spend("a", 5)
     await counters.close()
-    assert (await read_now(counters.read("a"))).current == 12
+    assert (await read_now(counters.read("tokens", "a"))).current == 12
+    assert (await read_now(counters.read("requests", "a"))).current == 0
 
 
 async def test_memory_forgets_keys_that_are_no_longer_used(clock: Clock):
     counters = MemoryCounters(clock)
     for number in range(1000):
-        await read_now(counters.add(str(number), 1))
+        await read_now(counters.add("requests", str(number), 1))
     clock.now += 2 * WINDOW
-    await read_now(counters.add("a", 1))
+    await read_now(counters.add("requests", "a", 1))
     assert len(counters._current) + len(counters._previous) == 1
 
 
@@ -280,7 +291,7 @@ async def test_shared_counters_ask_once_for_the_last_window(clock: Clock):
     storage: Storage = Counting()
     counters = SharedCounters(storage, "t", clock)
     for _ in range(5):
-        await read_now(counters.add("a", 1))
+        await read_now(counters.add("requests", "a", 1))
     assert len(asked) == 6
 
 
@@ -296,16 +307,16 @@ def test_retry_after_is_honest(limit: int, gaps: list[float], sliding: bool):
     window = Window(limit, "sliding-window-counter" if sliding else "fixed-window")
 
     async def fits() -> bool:
-        used = window.used(await read_now(counters.add("a", 1)))
+        used = window.used(await read_now(counters.add("requests", "a", 1)))
         if used > limit:
-            await read_now(counters.add("a", -1))
+            await read_now(counters.add("requests", "a", -1))
         return used <= limit
 
     async def run() -> None:
         for gap in gaps:
             clock.now += gap
             if not await fits():
-                wait = window.retry_after(await read_now(counters.read("a")))
+                wait = window.retry_after(await read_now(counters.read("requests", "a")))
                 assert wait >= 1
                 now = clock.now
                 if wait > 2:
@@ -317,6 +328,46 @@ def test_retry_after_is_honest(limit: int, gaps: list[float], sliding: bool):
     asyncio.run(run())
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    requests=st.integers(1, 6),
+    tokens=st.integers(1, 60),
+    calls=st.lists(st.tuples(st.floats(0, 90), st.integers(0, 40)), min_size=1, max_size=40),
+    strategy=st.sampled_from(["sliding-window-counter", "fixed-window"]),
+)
+def test_limits_of_the_config_are_those_of_a_caller(
+    context: Context, requests: int, tokens: int, calls: list[tuple[float, int]], strategy: str
+):
+    """The same figures are told, and the same calls refused, whichever way they are counted."""
+    amounts = {"requests_per_minute": requests, "tokens_per_minute": tokens}
+
+    async def told(plugin: RateLimit, call: Call, taken: int) -> RawHeaders:
+        try:
+            answer = await plugin.around_call(call, proceed)
+        except RateLimited as refused:
+            return list(refused.headers)
+        plugin.finished(call, Outcome(usage=Usage(completion_tokens=taken)))
+        return answer.headers[1:]
+
+    async def run() -> None:
+        clock = Clock()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryCounters.__init__, "__defaults__", (clock,))
+            config = await started(context, strategy=strategy, **amounts)
+            own = await started(context, strategy=strategy)
+        one = make_call(principal=principal())
+        other = make_call(
+            principal=Principal(
+                tenant="default", authenticator="test", key="key_a", limits=CallLimits(**amounts)
+            )
+        )
+        for gap, taken in calls:
+            clock.now += gap
+            assert await told(config, one, taken) == await told(own, other, taken)
+
+    asyncio.run(run())
+
+
 @given(hits=st.integers(0, 50), gaps=st.floats(0, 200), sliding=st.booleans())
 def test_after_the_reset_nothing_is_used(hits: int, gaps: float, sliding: bool):
     clock = Clock()
@@ -324,9 +375,9 @@ def test_after_the_reset_nothing_is_used(hits: int, gaps: float, sliding: bool):
     window = Window(10, "sliding-window-counter" if sliding else "fixed-window")
 
     async def run() -> None:
-        await read_now(counters.add("a", hits))
+        await read_now(counters.add("requests", "a", hits))
         clock.now += gaps
-        clock.now += window.reset_after(await read_now(counters.read("a")))
-        assert window.used(await read_now(counters.read("a"))) == 0
+        clock.now += window.reset_after(await read_now(counters.read("requests", "a")))
+        assert window.used(await read_now(counters.read("requests", "a"))) == 0
 
     asyncio.run(run())

@@ -26,6 +26,7 @@ from gateway.identity.keys import check_reach
 from gateway.store.jobs import StoredJob, delete_job, list_jobs
 from gateway.types import Principal
 from gateway.wire.body import read_request
+from gateway.wire.multipart import Form, parse
 
 _GONE: Final = 404
 _FILES: Final = (10_000, 10_000)
@@ -73,6 +74,9 @@ class NativeEndpoints:
         """Hand a file on."""
         principal, body = await self._read(request, self._max_bytes)
         kind = request.headers.get("content-type", "")
+        form = parse(body, kind)
+        if form.text("purpose") == "batch":
+            body = self._named(form)
         fields = await self._keeper.remote.ask(principal, "POST", "/files", body=body, content_type=kind)
         return _json((await self._keeper.keep(principal, "file", fields)).shown)
 
@@ -84,8 +88,7 @@ class NativeEndpoints:
         keeper = self._keeper
         file = await keeper.find(principal.tenant, "file", asked.input_file_id)
         order = Order(tenant=principal.tenant, input_file=file.id, created_at=time.time())
-        content = keeper.remote.content(principal, file.upstream_id)
-        calls = await keeper.abroad.open(principal, order, asked.endpoint, content)
+        calls = await keeper.open(principal, order, asked.endpoint, file.upstream_id)
         try:
             fields = await keeper.remote.ask(principal, "POST", "/batches", body=body)
             row = await keeper.begin(principal, order, calls, fields, request.scope.get("gateway.begun"))
@@ -93,6 +96,16 @@ class NativeEndpoints:
             keeper.abroad.give_up(calls, error)
             raise
         return _json(row.shown)
+
+    def _named(self, form: Form) -> bytes:
+        """Put the provider's own names of models into the file of a form."""
+        found = form.named("file")
+        if len(found) != 1:
+            return form.body  # which the provider refuses in its own words
+        start, end = found[0].start, found[0].end
+        content = form.body[start:end]
+        named = self._keeper.translated(content)
+        return form.body if named == content else form.body[:start] + named + form.body[end:]
 
     async def show_file(self, request: Request) -> Response:
         """Describe a file."""

@@ -12,17 +12,20 @@ from typing import Any, Final, Literal
 import msgspec
 
 from gateway.api.native.remote import Remote
-from gateway.batches.abroad import Abroad, Order
-from gateway.batches.results import Result, ResultReader
+from gateway.batches.abroad import Abroad, Order, Wanted, lines_of, place
+from gateway.batches.input import InputReader
+from gateway.batches.names import NameAt, with_names
+from gateway.batches.results import Result, ResultReader, openai_result
 from gateway.errors import InvalidRequest, ProviderError
 from gateway.ledger import Ledger, Pricing
 from gateway.store import Database
 from gateway.store.batch_calls import hand_over
+from gateway.store.batch_runs import Line
 from gateway.store.jobs import StoredJob, added, get_job, note_settled, note_shown
 from gateway.store.kept_answers import Begun
 from gateway.store.keys import get_key
 from gateway.types import Call, Principal
-from gateway.wire import WIRES
+from gateway.wire import WIRES, Wire
 
 log = logging.getLogger("gateway.batches")
 
@@ -41,10 +44,19 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 class NativeKeeper:
     """The files and batches that one provider has for this gateway."""
 
+    watched: str = "batch"
+
     def __init__(
-        self, remote: Remote, *, database: Database, ledger: Ledger, pricing: Pricing, max_line: int
+        self,
+        remote: Remote,
+        *,
+        database: Database,
+        ledger: Ledger,
+        pricing: Pricing,
+        names: NameAt,
+        max_line: int,
     ) -> None:
-        """`max_line` is the most bytes of a request in a batch."""
+        """`names` tells the provider's own name of a model; `max_line` is the most bytes of a request in a batch."""
         self.remote = remote
         self.database = database
         self.abroad = Abroad(
@@ -53,10 +65,10 @@ class NativeKeeper:
             pricing=pricing,
             provider=remote.name,
             catalogue=remote.catalogue,
-            endpoints={path: WIRES[dialect] for path, dialect in _DIALECTS.items()},
-            max_line=max_line,
         )
         self._ledger = ledger
+        self._names = names
+        self._max_line = max_line
 
     async def find(self, tenant: str, kind: Kind, id: str) -> StoredJob:
         """Return what is known of a thing. Raises `InvalidRequest` (404) when the tenant has no such one."""
@@ -71,6 +83,41 @@ class NativeKeeper:
         row = self._row(principal, kind, fields, time.time())
         await self._ledger.write((added(row),))
         return row
+
+    async def open(self, principal: Principal, order: Order, endpoint: str, file: str) -> list[Call]:
+        """Open a call for each line of a file. Raises what `Abroad.open` does."""
+        wire = _wire(endpoint)
+        reader = InputReader(endpoint, max_line=self._max_line)
+        lines = lines_of(reader, self.remote.content(principal, f"/files/{file}/content"))
+        return await self.abroad.open(principal, order, wire, self._wanted(wire, lines))
+
+    def translated(self, content: bytes) -> bytes:
+        """Return an input file with the provider's own names of models; the same where it has these. Raises `ModelNotFound`."""
+        return with_names(content, self._own_name)
+
+    async def _wanted(self, wire: Wire, lines: AsyncIterator[list[Line]]) -> AsyncIterator[list[Wanted]]:
+        async for some in lines:
+            yield [self._line(wire, line) for line in some]
+
+    def _line(self, wire: Wire, line: Line) -> Wanted:
+        where = place(line)
+        try:
+            model = wire.read(line.request).model
+            own = self._own_name(model)
+        except InvalidRequest as error:
+            error.message = f"{where}: {error.message}"
+            raise
+        if own != model:  # it was uploaded before there was such a name
+            raise InvalidRequest(
+                f"{where}: the provider '{self.remote.name}' does not know the model '{model}', which it calls '{own}'. "
+                "Upload the file again, or name it so.",
+                param="input_file_id",
+                code="model_not_found",
+            )
+        return Wanted(custom_id=line.custom_id, model=model, request=line.request, where=where)
+
+    def _own_name(self, model: str) -> str:
+        return self._names(self.remote.name, model)
 
     def _row(self, principal: Principal, kind: Kind, fields: dict[str, Any], now: float) -> StoredJob:
         upstream_id = fields.get("id")
@@ -128,9 +175,22 @@ class NativeKeeper:
             await note_shown(self.database, row, shown)
         return shown
 
+    async def look(self, row: StoredJob) -> None:
+        """Ask how far a batch is, so that it is settled. Raises `ProviderError`."""
+        asking = Principal(tenant=row.tenant, authenticator="", key=row.key)
+        try:
+            fields = await self.remote.ask(asking, "GET", f"/batches/{row.upstream_id}")
+        except ProviderError as error:
+            if error.status != _GONE:
+                raise
+            # What the provider has forgotten will never tell its usage.
+            fields = {"id": row.id, "object": "batch", "status": "expired"}
+        await self.note(row, fields)
+
     async def _end(self, row: StoredJob, fields: dict[str, Any]) -> None:
-        endpoint = str(_decode(row.shown).get("endpoint"))
-        await self.abroad.close(row, endpoint, fields["status"], self._results(row, fields))
+        wire = _wire(str(_decode(row.shown).get("endpoint")))
+        results = self._results(row, fields)
+        await self.abroad.close(row, Order.of(row), wire, fields["status"], results)
         principal = await self._principal(row)
         for name in _FILES:
             id = fields.get(name)  # noqa: A001 - OpenAI's word
@@ -145,9 +205,9 @@ class NativeKeeper:
             id = fields.get(name)  # noqa: A001 - OpenAI's word
             if not isinstance(id, str) or not _ID.fullmatch(id):
                 continue
-            reader = ResultReader()
+            reader = ResultReader(openai_result)
             try:
-                async for piece in self.remote.content(principal, id):
+                async for piece in self.remote.content(principal, f"/files/{id}/content"):
                     for result in reader.feed(piece):
                         yield result
             except ProviderError as error:
@@ -174,6 +234,14 @@ _DIALECTS: Final = {
     "/v1/videos": "openai.videos",
 }
 """The dialects of the endpoints that OpenAI's batches may be for."""
+
+
+def _wire(endpoint: str) -> Wire:
+    dialect = _DIALECTS.get(endpoint)
+    if dialect is None:
+        known = ", ".join(sorted(_DIALECTS))
+        raise InvalidRequest(f"Invalid value for 'endpoint': expected one of {known}.", param="endpoint")
+    return WIRES[dialect]
 
 
 def _file(id: str, batch: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -22,18 +22,24 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Remote:
-    """One provider. Raises `ConfigError` when it has no paths of its own that the gateway could ask."""
+    """One provider, which the operator has named in the setting `setting`.
 
-    def __init__(self, provider: Provider | None, name: str, *, new_id: Callable[[], str]) -> None:
+    Raises `ConfigError` when it has no paths of its own that the gateway could ask.
+    """
+
+    def __init__(
+        self, provider: Provider | None, name: str, *, setting: str, new_id: Callable[[], str]
+    ) -> None:
         if provider is None:
-            raise ConfigError([f"gateway.files.provider: no provider '{name}' is enabled"])
+            raise ConfigError([f"gateway.files.{setting}: no provider '{name}' is enabled"])
         if not isinstance(provider, Forwards) or provider.paths is None:
             raise ConfigError(
                 [
-                    f"gateway.files.provider: '{name}' has no files; leave the setting out to have them stored here"
+                    f"gateway.files.{setting}: '{name}' has no files; leave the setting out to have them stored here"
                 ]
             )
         self.name = name
+        self.paths = provider.paths
         self.catalogue = provider.catalogue
         self._provider = provider
         self._new_id = new_id
@@ -44,10 +50,12 @@ class Remote:
         method: str,
         path: str,
         *,
+        query: str = "",
         body: bytes = b"",
         content_type: str = _JSON,
+        headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> Answer:
-        """Send a request that is no call. What the provider refuses is an answer, too.
+        """Send a request that is no call, with the content type where there is a body. What is refused is an answer, too.
 
         Raises `ProviderError` when it cannot be reached, `PermissionDenied` for who may not use this provider.
         """
@@ -57,6 +65,7 @@ class Remote:
                 code="provider_not_allowed",
             )
         number = self._new_id()
+        sent = [(b"content-type", content_type.encode("latin-1", "replace"))] if body else []
         call = Call(
             id=f"call_{number}",
             request_id=f"req_{number}",
@@ -73,8 +82,8 @@ class Remote:
             own=OwnPath(
                 method=method,
                 path=path,
-                query="",
-                headers=[(b"content-type", content_type.encode("latin-1", "replace"))] if body else [],
+                query=query,
+                headers=[*headers, *sent],
                 model=None,
             ),
             provider=self.name,
@@ -84,26 +93,43 @@ class Remote:
         return await self._provider.send(attempt)
 
     async def ask(
-        self, principal: Principal, method: str, path: str, *, body: bytes = b"", content_type: str = _JSON
+        self,
+        principal: Principal,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: bytes = b"",
+        content_type: str = _JSON,
+        most: int = MAX_OBJECT_BYTES,
     ) -> dict[str, Any]:
-        """Send a request and return the object that it is answered with.
+        """Send a request and return the object that it is answered with, which has at most so many bytes.
 
         Raises `ProviderError` for everything but success, with the provider's own words.
         """
-        answer = await self.send(principal, method, path, body=body, content_type=content_type)
-        fields = _object(await _whole(answer))
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise self.refused(answer.status, fields)
+        answer = await self.send(principal, method, path, query=query, body=body, content_type=content_type)
+        return await self.object_of(answer, most=most)
+
+    async def object_of(self, answer: Answer, *, most: int = MAX_OBJECT_BYTES) -> dict[str, Any]:
+        """Read the object that an answer is. Raises as `ask`."""
+        fields = _object(await self.read(answer, most=most))
         if fields is None:
             told = f"The provider '{self.name}' sent something else than a JSON object."
             raise ProviderError(told, provider=self.name, code="upstream_malformed")
         return fields
 
-    async def content(self, principal: Principal, file: str) -> AsyncIterator[bytes]:
-        """Yield what is in a file, as it comes. Raises `ProviderError` for everything but the whole of it."""
-        answer = await self.send(principal, "GET", f"/files/{file}/content")
+    async def read(self, answer: Answer, *, most: int = MAX_OBJECT_BYTES) -> bytes:
+        """Read the body of an answer. Raises `ProviderError` for everything but success, with the provider's own words."""
+        said = await _whole(answer, most)
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise self.refused(answer.status, _object(await _whole(answer)))
+            raise self.refused(answer.status, _object(said))
+        return said
+
+    async def content(self, principal: Principal, path: str, *, query: str = "") -> AsyncIterator[bytes]:
+        """Yield what is in a file, as it comes. Raises `ProviderError` for everything but the whole of it."""
+        answer = await self.send(principal, "GET", path, query=query)
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise self.refused(answer.status, _object(await _whole(answer, MAX_OBJECT_BYTES)))
         try:
             yield answer.body
             if answer.stream is not None:
@@ -128,7 +154,7 @@ class Remote:
             provider=self.name,
             status=status,
             type=text("type"),
-            code=text("code"),
+            code=text("code") or text("status"),  # as Google calls it
             param=text("param"),
         )
 
@@ -140,15 +166,15 @@ def _object(said: bytes) -> dict[str, Any] | None:
         return None
 
 
-async def _whole(answer: Answer) -> bytes:
-    """Read a small answer; a larger one is cut, and so no JSON."""
+async def _whole(answer: Answer, most: int) -> bytes:
+    """Read an answer; a larger one is cut, and so no JSON."""
     parts, size = [answer.body], 0
     try:
         if answer.stream is not None:
             async for chunk in answer.stream:
                 parts.append(chunk)
                 size += len(chunk)
-                if size > MAX_OBJECT_BYTES:
+                if size > most:
                     break
     finally:
         if answer.close is not None:

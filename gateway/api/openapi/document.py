@@ -17,11 +17,12 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.api.gemini import METHODS
 from gateway.api.openapi.calls import CALLS
+from gateway.api.openapi.google import GOOGLE
 from gateway.api.openapi.operation import ERRORS, Family, Operation
 from gateway.api.openapi.stored import STORED
 
 PATH: Final = "/openapi.json"
-OPERATIONS: Final = {**CALLS, **STORED}
+OPERATIONS: Final = {**GOOGLE, **CALLS, **STORED}
 """Everything that is known of, by method and path."""
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")

@@ -81,7 +81,10 @@ class ToolCallDelta(Struct, frozen=True, gc=False):
 
 
 class CitationDelta(Struct, frozen=True, gc=False):
-    """A citation for the text part that is open, or was last."""
+    """A citation; its positions count all text of the choice, whatever stands in between.
+
+    One without positions is of the text part that is open, or was last.
+    """
 
     citation: Citation
     choice: int = 0

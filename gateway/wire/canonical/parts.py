@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from gateway.types import Dialect
@@ -44,6 +45,12 @@ class Citation(Struct, frozen=True, kw_only=True):
     """Position of the document in the request, from 0."""
     location: tuple[str, int, int] | None = None
     """Where in the document: (`char`, `page` or `block`, first, after the last)."""
+
+    def moved(self, by: int) -> Citation:
+        """Return it with its stretch so many characters further on: counted in a longer text, or with less than 0 in a part."""
+        if self.start is None or self.end is None:
+            return self
+        return msgspec.structs.replace(self, start=self.start + by, end=self.end + by)
 
 
 class Text(Struct, frozen=True, kw_only=True):

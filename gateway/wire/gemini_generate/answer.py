@@ -14,6 +14,7 @@ from gateway.wire.canonical import (
     ChatAnswer,
     ChatRequest,
     Choice,
+    Citation,
     Document,
     Foreign,
     Image,
@@ -32,6 +33,7 @@ from gateway.wire.gemini_generate.citations import (
     read_citations,
     searches,
     searches_in,
+    words_of,
     written_citations,
 )
 from gateway.wire.gemini_generate.shapes import (
@@ -160,15 +162,15 @@ def _parts(candidate: Candidate, response_id: str | None) -> Iterator[Part]:
             yield media.from_file(part.file_data, signature=part.thought_signature)
         elif (code := part.of_code()) is not None:
             yield Foreign(dialect=DIALECT, type=next(iter(code)), value=code)
-        elif part.text is not None or part.thought_signature is not None:
-            yield Text(text=part.text or "", signature=part.thought_signature)
+        elif (words := words_of(part)) is not None:
+            yield Text(text=words, signature=part.thought_signature)
 
 
 def _cited(parts: list[Part], candidate: Candidate) -> list[Part]:
-    """Give each text its citations; positions among the parts count texts only."""
+    """Give each text its citations."""
     texts = [place for place, part in enumerate(parts) if isinstance(part, Text)]
-    words = [part.text for part in parts if isinstance(part, Text)]
-    for number, citation in read_citations(candidate, words):
+    content = candidate.content.parts or () if candidate.content else ()
+    for number, citation in read_citations(candidate, [words_of(part) for part in content]):
         if number < len(texts):
             text = parts[texts[number]]
             assert isinstance(text, Text)
@@ -176,13 +178,21 @@ def _cited(parts: list[Part], candidate: Candidate) -> list[Part]:
     return parts
 
 
+def _searched(choice: Choice) -> dict[str, Any]:
+    found = [part.value for part in choice.parts if isinstance(part, Foreign) and part.type == QUERIES]
+    return found[-1] if found else {}
+
+
 def _candidate(choice: Choice) -> dict[str, Any]:
     calls_badly = False
     parts: list[dict[str, Any]] = []
+    cited: list[tuple[str, int, Citation]] = []
     for part in choice.parts:
         if isinstance(part, ToolCall) and call_arguments(part.arguments, custom=part.custom) is None:
             calls_badly = True  # there is no way to say it, only that it went wrong
             continue
+        if isinstance(part, Text):
+            cited += [(part.text, len(parts), one) for one in part.citations]
         parts += _written(part)
     fields: dict[str, Any] = {"index": choice.index, "content": {"parts": parts, "role": "model"}}
     reason = choice.stop
@@ -190,12 +200,8 @@ def _candidate(choice: Choice) -> dict[str, Any]:
         reason = "error"
     if reason is not None:
         fields["finishReason"] = FINISH[reason]
-    texts = [part for part in choice.parts if isinstance(part, Text)]
-    citations = ((text.text, place, one) for place, text in enumerate(texts) for one in text.citations)
-    grounding = written_citations(citations)
-    for part in choice.parts:
-        if isinstance(part, Foreign) and part.type == QUERIES:
-            grounding |= part.value
+    grounding = written_citations(cited)
+    grounding |= _searched(choice)
     if grounding:
         fields["groundingMetadata"] = grounding
     if choice.logprobs:

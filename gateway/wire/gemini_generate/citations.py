@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical import Citation
-from gateway.wire.gemini_generate.shapes import Candidate, Response
+from gateway.wire.gemini_generate.shapes import Candidate, Part, Response
 
 
 class _Web(Struct):
@@ -90,23 +90,34 @@ class _CitationMetadata(Struct, rename="camel"):
     citation_sources: list[_Cited] | None = None
 
 
-def read_citations(candidate: Candidate, texts: Sequence[str]) -> Iterator[tuple[int, Citation]]:
-    """Yield citations, each with the position of its text among `texts`. What cannot be understood is left out."""
+def words_of(part: Part) -> str | None:
+    """Return the words of a part that is a text; None when it is something else."""
+    others = part.function_call, part.inline_data, part.file_data, part.of_code()
+    if part.thought or any(one is not None for one in others):
+        return None
+    return part.text or "" if part.text is not None or part.thought_signature is not None else None
+
+
+def read_citations(candidate: Candidate, parts: Sequence[str | None]) -> Iterator[tuple[int, Citation]]:
+    """Yield citations, each with the position of its text among the texts, and counted within that text.
+
+    `parts` are the texts of the answer's parts, None for those that are something else. What cannot be understood is
+    left out.
+    """
     if candidate.grounding_metadata is not None:
         with contextlib.suppress(msgspec.ValidationError):  # an ornament, in a shape that is not known yet
-            yield from _grounded(msgspec.convert(candidate.grounding_metadata, _Grounding), texts)
+            yield from _grounded(msgspec.convert(candidate.grounding_metadata, _Grounding), parts)
     if candidate.citation_metadata is not None:
         try:
             told = msgspec.convert(candidate.citation_metadata, _CitationMetadata)
         except msgspec.ValidationError:
             return
-        whole = "".join(texts)
         for cited in told.citations or told.citation_sources or ():
-            yield 0, _citation(_Web(cited.uri, cited.title), whole, cited.start_index, cited.end_index)
+            yield _placed(_Web(cited.uri, cited.title), parts, None, cited.start_index, cited.end_index)
 
 
 def written_citations(citations: Iterable[tuple[str, int, Citation]]) -> dict[str, Any]:
-    """Return `groundingMetadata` for citations, each with its text and that text's position; empty without any."""
+    """Return `groundingMetadata` for citations, each with its text and that text's position among the parts; empty without any."""
     chunks: list[dict[str, Any]] = []
     supports: list[dict[str, Any]] = []
     places: dict[tuple[str | None, str | None], int] = {}
@@ -130,20 +141,38 @@ def written_citations(citations: Iterable[tuple[str, int, Citation]]) -> dict[st
     return {"groundingChunks": chunks, **({"groundingSupports": supports} if supports else {})}
 
 
-def _grounded(told: _Grounding, texts: Sequence[str]) -> Iterator[tuple[int, Citation]]:
+def _grounded(told: _Grounding, parts: Sequence[str | None]) -> Iterator[tuple[int, Citation]]:
     chunks = told.grounding_chunks or []
     used: set[int] = set()
     for support in told.grounding_supports or ():
         segment = support.segment or _Segment()
-        part = segment.part_index if segment.part_index < len(texts) else 0
-        text = texts[part] if texts else ""
         for index in support.grounding_chunk_indices or ():
             if 0 <= index < len(chunks):
                 used.add(index)
-                yield part, _citation(chunks[index].source(), text, segment.start_index, segment.end_index)
+                source = chunks[index].source()
+                yield _placed(source, parts, segment.part_index, segment.start_index, segment.end_index)
     for index, chunk in enumerate(chunks):
         if index not in used:
             yield 0, _citation(chunk.source(), "", 0, None)
+
+
+def _placed(
+    source: _Web, parts: Sequence[str | None], part: int | None, start: int, end: int | None
+) -> tuple[int, Citation]:
+    """Find the text that a citation is of: that of its part, or without one where its bytes stand in all texts joined."""
+    named = parts[part] if part is not None and 0 <= part < len(parts) else None
+    if part is not None and named is not None and start <= len(named.encode()):
+        number = sum(text is not None for text in parts[:part])
+        return number, _citation(source, named, start, end)
+    texts = [text for text in parts if text is not None]
+    number = before = 0
+    for number, text in enumerate(texts):
+        length = len(text.encode())
+        if start < before + length or number == len(texts) - 1:
+            break
+        before += length
+    text = texts[number] if texts else ""
+    return number, _citation(source, text, start - before, None if end is None else end - before)
 
 
 def _citation(source: _Web, text: str, start: int, end: int | None) -> Citation:

@@ -28,7 +28,7 @@ from gateway.wire.canonical import (
 from gateway.wire.dialect import StreamCut, StreamFailed, WireError
 from gateway.wire.gemini_errors import failure_in, raise_failure
 from gateway.wire.gemini_generate.answer import arguments, call_id, read_logprobs
-from gateway.wire.gemini_generate.citations import QUERIES, read_citations, searches
+from gateway.wire.gemini_generate.citations import QUERIES, read_citations, searches, words_of
 from gateway.wire.gemini_generate.shapes import (
     DIALECT,
     Candidate,
@@ -50,7 +50,8 @@ class GeminiDecoder:
         self._events = sse.EventSplitter()
         self._response_id: str | None = None
         self._started = False
-        self._texts: dict[int, list[str]] = {}
+        self._parts: dict[int, list[list[str] | None]] = {}
+        """By choice: the pieces of each text, and None for what stands between two."""
         self._calls: dict[int, int] = {}
         self._stopped: set[int] = set()
         self._queries: dict[int, list[str]] = {}
@@ -75,7 +76,7 @@ class GeminiDecoder:
         if rest:
             failure = failure_in(sse.payload(rest) or rest)
             raise failure or StreamCut
-        if not self._stopped or self._texts.keys() - self._stopped or self._calls.keys() - self._stopped:
+        if not self._stopped or self._parts.keys() - self._stopped or self._calls.keys() - self._stopped:
             raise StreamCut
         usage = with_searches(self._usage, sum(map(len, self._queries.values())))
         report = [UsageReport(usage)] if usage is not None else []
@@ -109,27 +110,45 @@ class GeminiDecoder:
         choice = candidate.index
         content = candidate.content
         if content is not None and content.parts:
-            texts = self._texts.get(choice)
-            if texts is None:
-                texts = self._texts[choice] = []
-            for part in content.parts:
-                if part.text and not part.thought:
-                    texts.append(part.text)
-                    found.append(TextDelta(part.text, choice, part.thought_signature))
-                else:
-                    self._part(part, choice, found)
+            self._content(content.parts, choice, found)
         if candidate.logprobs_result is not None:
             tokens = read_logprobs(candidate.logprobs_result)
             if tokens:
                 found.append(LogprobsDelta(tokens, choice))
         if candidate.grounding_metadata is not None or candidate.citation_metadata is not None:
-            words = ["".join(self._texts.get(choice, ()))]
-            found += [CitationDelta(citation, choice) for _, citation in read_citations(candidate, words)]
+            self._cite(candidate, found)
             self._note_searches(candidate, found)
         if candidate.finish_reason and choice not in self._stopped:
             self._stopped.add(choice)
             reason = stop_reason(candidate.finish_reason, calls=choice in self._calls)
             found.append(Stop(reason, choice, safety=candidate.safety_ratings))
+
+    def _content(self, content: Sequence[Part], choice: int, found: list[Event]) -> None:
+        parts = self._parts.get(choice)
+        if parts is None:
+            parts = self._parts[choice] = []
+        for part in content:
+            if part.text and not part.thought:
+                if parts and (pieces := parts[-1]) is not None:
+                    pieces.append(part.text)
+                else:
+                    parts.append([part.text])
+                found.append(TextDelta(part.text, choice, part.thought_signature))
+            else:
+                if words_of(part) is None:
+                    parts.append(None)
+                self._part(part, choice, found)
+
+    def _cite(self, candidate: Candidate, found: list[Event]) -> None:
+        parts = [
+            None if pieces is None else "".join(pieces) for pieces in self._parts.get(candidate.index, ())
+        ]
+        starts = [0]
+        for text in parts:
+            if text is not None:
+                starts.append(starts[-1] + len(text))
+        for number, citation in read_citations(candidate, parts):
+            found.append(CitationDelta(citation.moved(starts[number]), candidate.index))
 
     def _note_searches(self, candidate: Candidate, found: list[Event]) -> None:
         """Tell of searches once, however often they are told of."""

@@ -16,7 +16,6 @@ from gateway.wire.canonical import (
     ChatAnswer,
     ChatRequest,
     Choice,
-    Citation,
     Image,
     Part,
     Refusal,
@@ -121,17 +120,10 @@ def _annotations(texts: Sequence[Text]) -> list[dict[str, Any]]:
     start = 0
     for text in texts:
         end = start + len(text.text)
-        cited = (citation_fields(_moved(citation, start), start, end) for citation in text.citations)
+        cited = (citation_fields(citation.moved(start), start, end) for citation in text.citations)
         annotations += [annotation for annotation in cited if annotation]
         start = end
     return annotations
-
-
-def _moved(citation: Citation, by: int) -> Citation:
-    """Count a stretch from the beginning of the whole answer: the texts of all parts are one here."""
-    if citation.start is None or citation.end is None:
-        return citation
-    return msgspec.structs.replace(citation, start=citation.start + by, end=citation.end + by)
 
 
 def _image(image: Image) -> dict[str, Any] | None:

@@ -47,6 +47,7 @@ class _Event(Struct, gc=False):
     type: str = ""
     delta: str = ""
     output_index: int = 0
+    content_index: int = 0
     summary_index: int = 0
     logprobs: list[Any] | None = None
     annotation: Any = None
@@ -67,7 +68,6 @@ _SILENT: Final = frozenset(
     {
         "response.in_progress",
         "response.queued",
-        "response.content_part.added",
         "response.content_part.done",
         "response.refusal.done",
     }
@@ -88,6 +88,9 @@ class ResponsesDecoder:
         self._calls: dict[int, _Call] = {}
         self._thinks: set[int] = set()
         self._weighed = 0
+        self._characters = 0
+        self._starts: dict[tuple[int, int], int] = {}
+        """How many characters come before a text, by output and content index."""
         self._refused = False
         self._finished = False
         self.failure: Exception | None = None
@@ -118,6 +121,7 @@ class ResponsesDecoder:
             if kind == "response.output_text.delta":
                 if event.logprobs:
                     self._weigh(event.logprobs, found)
+                self._characters += len(event.delta)
                 found.append(TextDelta(event.delta))
             elif kind == "response.output_text.done":
                 self._weigh((event.logprobs or ())[self._weighed :], found)
@@ -153,12 +157,15 @@ class ResponsesDecoder:
             case "response.refusal.delta":
                 self._refused = True
                 found.append(RefusalDelta(event.delta))
+            case "response.content_part.added":
+                self._starts[event.output_index, event.content_index] = self._characters
             case "response.output_item.added":
                 self._added(event, found)
             case "response.output_item.done":
                 self._done(event, found)
             case "response.output_text.annotation.added":
-                found += [CitationDelta(one) for one in read_citations((event.annotation,))]
+                start = self._starts.get((event.output_index, event.content_index), 0)
+                found += [CitationDelta(one.moved(start)) for one in read_citations((event.annotation,))]
             case "response.created":
                 response = _decode_response(event.response)
                 found.append(Start(response.id, response.model, int(response.created_at)))

@@ -54,8 +54,9 @@ class ResponsesEncoder:
         self._items: dict[int, dict[str, Any]] = {}
         self._words: Words | None = None
         self._words_place = 0
-        self._said: Words | None = None
-        """The last message, be it over or not: some providers tell at the end what it rests upon."""
+        self._said: list[tuple[int, Words]] = []
+        """The messages, be they over or not, with how many characters came before: some providers tell at the end what they rest upon."""
+        self._characters = 0
         self._thoughts: Thoughts | None = None
         self._thoughts_place = 0
         self._calls: dict[int, tuple[int, Calling]] = {}
@@ -113,14 +114,20 @@ class ResponsesEncoder:
         if self._words is None:
             self._end_thoughts(None)
             self._words_place, own = self._next("msg")
-            self._words = self._said = Words(self._log, self._words_place, own)
+            self._words = Words(self._log, self._words_place, own)
+            self._said.append((self._characters, self._words))
             self._words.weigh(self._logprobs)
             self._logprobs = []
         self._words.say(kind, text)
+        if kind == "output_text":
+            self._characters += len(text)
 
     def _cited(self, event: CitationDelta) -> None:
-        if self._said is not None:
-            self._said.cite(event.citation)
+        at = event.citation.start
+        for start, words in reversed(self._said):
+            if at is None or start <= at:
+                words.cite(event.citation.moved(-start))
+                return
 
     def _likely(self, event: LogprobsDelta) -> None:
         if self._words is None:

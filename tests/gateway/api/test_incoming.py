@@ -63,3 +63,47 @@ async def test_too_large(request_: HttpIncoming) -> None:
 async def test_broken_off() -> None:
     with pytest.raises(ClientGone):
         await incoming(part(b"abc", more=True), {"type": "http.disconnect"}).body()
+
+
+class Server:
+    """What `gateway serve` gives as `receive`: a method, beside which `arrived` tells of a body that has come."""
+
+    def __init__(self, body: bytes | None) -> None:
+        self._body = body
+
+    def arrived(self) -> bytes | None:
+        return self._body
+
+    async def receive(self) -> Any:
+        return part(b"late", more=False)
+
+    def incoming(self, receive: Any = None, *, limit: int = 10) -> HttpIncoming:
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/v1/x", "headers": []}
+        return HttpIncoming(scope, receive or self.receive, limit)
+
+
+async def test_a_body_that_has_come_is_not_waited_for() -> None:
+    request = Server(b"abc").incoming()
+    assert request.ready() == b"abc"
+    assert await request.body() == b"abc"
+    with pytest.raises(InvalidRequest, match="larger than the 2 bytes"):
+        Server(b"abc").incoming(limit=2).ready()
+
+
+async def test_a_body_that_has_not_come_is_waited_for() -> None:
+    request = Server(None).incoming()
+    assert request.ready() is None
+    assert await request.body() == b"late"
+    assert request.ready() == b"late"
+
+
+async def test_what_changes_the_body_on_its_way_is_asked_for_it() -> None:
+    server = Server(b"abc")
+
+    async def wrapped() -> Any:
+        message = await server.receive()
+        return {**message, "body": message["body"].upper()}
+
+    request = server.incoming(wrapped)
+    assert request.ready() is None
+    assert await request.body() == b"LATE"

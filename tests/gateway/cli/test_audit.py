@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_the_chain_is_verified_and_a_change_named(config: Path):
     assert good["head"] in run(config, "audit", "verify", "--expect", good["head"]).stdout
     assert "no entry has" in run(config, "audit", "verify", "--expect", "00" * 31 + "01", code=1).stderr
     assert "64 hexadecimal" in run(config, "audit", "verify", "--expect", "beef", code=2).stderr
-    with sqlite3.connect(config.with_name("gateway.db")) as database:
+    with closing(sqlite3.connect(config.with_name("gateway.db"), isolation_level=None)) as database:
         database.execute("DROP TRIGGER audit_log_no_update")
         database.execute("UPDATE audit_log SET actor = 'nobody' WHERE position = 2")
     assert run(config, "audit", "verify", code=1).stderr == (

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
 from gateway.cli.cycle import Cycle
@@ -27,6 +28,12 @@ class Wire:
 
     def close(self) -> None:
         self.closed = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
 
 
 class Connection:
@@ -193,6 +200,34 @@ async def test_whoever_receives_waits_for_news_and_hears_of_the_end() -> None:
     assert not any(receiver.done() for receiver in receivers)
     await request.whole(200, [], b"")
     assert await asyncio.gather(*receivers) == [{"type": "http.disconnect"}] * 2
+
+
+async def test_a_body_that_has_come_need_not_be_waited_for() -> None:
+    request = cycle(Wire())
+    assert request.arrived() is None, "nothing of it has come"
+    request.feed(b"ab")
+    assert request.arrived() is None, "there is more to come"
+    request.feed(b"c")
+    request.more_body = False
+    assert request.arrived() == b"abc"
+    assert request.arrived() is None, "it is received only once"
+    receiving = asyncio.ensure_future(request.receive())
+    await asyncio.sleep(0)
+    assert not receiving.done()
+    request.disconnected = True
+    request.stir()
+    assert await receiving == {"type": "http.disconnect"}
+    assert request.arrived() is None, "nobody is there to be answered"
+
+
+async def test_a_large_body_is_received_for_reading_to_go_on() -> None:
+    request = cycle(Wire())
+    request.feed(b"a" * (HIGH_WATER_LIMIT + 1))
+    request.more_body = False
+    assert request.flow.read_paused
+    assert request.arrived() is None
+    await request.receive()
+    assert not request.flow.read_paused
 
 
 async def test_a_head_request_gets_no_body() -> None:

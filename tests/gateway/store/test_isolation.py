@@ -44,6 +44,7 @@ MODULES = [
 OF_SEVERAL = {
     "all_components": "the signatures that every worker knows",
     "all_credentials": "the vault of every worker, and the operator's commands",
+    "begin_copy": "the row says whose it is",
     "count_by_key": "whether a master key is still needed",
     "create_component": "the new row names its tenant",
     "delete_expired": "what is over, whosever it was",

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -267,8 +268,7 @@ def test_providers_tell_what_they_take(served: Served):
 def test_nothing_of_them_is_in_the_database_in_plain_text(served: Served):
     for provider, fields in (("bedrock", ACCESS_KEY), ("azure", APPLICATION)):
         served.remove(served.add(provider, fields, check=False))
-    with sqlite3.connect(served.folder / "gateway.db") as connection:
+    with closing(sqlite3.connect(served.folder / "gateway.db")) as connection:
         dump = "\n".join(connection.iterdump())
-    connection.close()
     parts = [*ACCESS_KEY.values(), *APPLICATION.values()]
     assert [part for part in parts if re.search(re.escape(part), dump)] == []

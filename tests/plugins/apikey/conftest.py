@@ -18,6 +18,7 @@ async def context(tmp_path: Path):
     scratch.sqlite(tmp_path)
     context = plugin_context(tmp_path)
     yield context
+    await context.changes.stop()
     await context.database.close()
 
 

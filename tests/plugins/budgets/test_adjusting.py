@@ -108,7 +108,7 @@ async def test_a_budget_that_was_set_later_stays_as_it_is(till: Till) -> None:
 
 
 async def test_a_threshold_that_a_repricing_reaches_is_told_of(till: Till) -> None:
-    await till.set(10)
+    await till.set(10, period="total")  # a month might end between the steps
     (call,), _ = await till.open()
     await till.settle(call)
     await till.plugin.watch.look()
@@ -126,7 +126,7 @@ async def test_thresholds_of_a_period_that_is_over_are_told_of_once(
     now = time.time()
     async with till.database.begin() as connection:
         await connection.execute(update(budgets).values(created_at=now - 99 * DAY))
-    at = [now - 65 * DAY, now]
+    at = [now - 65 * DAY, now + DAY]  # the second in a month that does not end meanwhile
     calls = [(await till.open(received_at=when, id=f"call_{Ids()()}"))[0][0] for when in at]
     await till.settle(*calls)
     await again(till, (calls[0], 4))

@@ -11,7 +11,8 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def served(database_url: str) -> Iterator[Served]:
+    with serving(database_url) as served:
+        yield served
+
+
+@contextmanager
+def serving(database_url: str, failures_per_minute: int = 1000) -> Generator[Served]:
     async def people() -> dict[str, str]:
         database = Database(database_url)
         sessions = Sessions(database, Changes(database), Rules(sign_up="open"))
@@ -105,7 +112,7 @@ def served(database_url: str) -> Iterator[Served]:
                 "gateway": {
                     "database": database_url,
                     "identity": {"public_url": url},
-                    "failures_per_minute": 30,
+                    "failures_per_minute": failures_per_minute,
                 },
                 "service": {"console": {}},
                 "auth": {"apikey": {}},
@@ -252,8 +259,12 @@ def test_a_gateway_that_is_not_there(served: Served, tmp_path: Path):
     assert "cannot be reached" in run(served, tmp_path, "login", "--url", "http://127.0.0.1:9", code=1).output
 
 
-def test_nobody_tries_codes_without_end(served: Served):
-    with served.browser("mallory") as browser:
+def test_nobody_tries_codes_without_end(tmp_path: Path):
+    with (
+        scratch.database("sqlite", tmp_path) as url,
+        serving(url, failures_per_minute=30) as served,
+        served.browser("mallory") as browser,
+    ):
         codes = (f"BBBB-{number:04}" for number in itertools.count())
         while (status := browser.get(PATH, params={"user_code": next(codes)}).status_code) != 429:
             assert status == 404

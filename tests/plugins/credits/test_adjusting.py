@@ -24,7 +24,7 @@ from gateway_credits.account import Account
 from gateway_credits.adjusting import Adjuster
 from gateway_credits.book import Book
 from gateway_credits.holding import Holding
-from gateway_credits.tables import journal
+from gateway_credits.tables import grants, journal
 from gateway_credits.verify import verify
 
 TESTS = Actor(kind="gateway", id="tests")
@@ -80,6 +80,15 @@ class Till:
     async def balance(self, user: str = "ann") -> int:
         return (await self.book.balance(Account("acme", user))).balance
 
+    async def grants(self) -> list[tuple[str, int, int]]:
+        """What `ann` has left of each kind and priority."""
+        await self.balance()
+        async with self.database.connect() as connection:
+            rows = await connection.execute(
+                select(grants).where(grants.c.owner == "ann", grants.c.remaining > 0)
+            )
+            return sorted((row.kind, row.priority, row.remaining) for row in rows)
+
     async def problems(self) -> list[str]:
         return [problem async for problem in verify(self.database)]
 
@@ -113,6 +122,42 @@ async def test_what_costs_more_is_taken_and_what_costs_less_given_back(till: Til
     assert sorted((each.kind, each.data["call"], each.data["charge_nano"]) for each in told) == sorted(
         ("adjustment", *change) for change in (*changes, (calls[0], -4), (calls[1], 203))
     )
+
+
+async def test_what_is_given_back_is_of_the_kind_that_was_spent(till: Till) -> None:
+    """`ann` has 100 of promotional credit, and then a hundred that she paid for, which is spent afterwards."""
+    await till.book.grant("acme", 100, kind="paid", reference="pack", user="ann", priority=60)
+    first, second = await till.call(70), await till.call(20)
+    await till.adjust((first, -50))
+    assert await till.grants() == [("paid", 60, 100), ("promotional", 50, 60)]
+    third = await till.call(80)
+    assert await till.adjust((second, -5), (third, -70)) == 2
+    assert await till.grants() == [("paid", 60, 100), ("promotional", 50, 55)]
+    assert await till.balance() == 155
+    assert await till.problems() == []
+
+
+async def test_what_is_given_back_to_a_grant_past_its_time_expires_with_it(till: Till) -> None:
+    soon = time.time() + 1.5
+    await till.book.grant(
+        "acme", 40, kind="promotional", reference="month", user="ann", priority=0, expires_at=soon
+    )
+    call = await till.call(30)
+    while (await till.balance()) > 100:
+        await asyncio.sleep(0.05)
+    await till.call(10)
+    await till.adjust((call, -20))
+    assert await till.balance() == 90
+    assert await till.grants() == [("promotional", 50, 90)]
+    assert await till.problems() == []
+
+
+async def test_a_debt_is_paid_before_anything_is_given_back(till: Till) -> None:
+    call = await till.call(130)
+    assert await till.balance() == -30
+    await till.adjust((call, -50))
+    assert (await till.balance(), await till.grants()) == (20, [("promotional", 50, 20)])
+    assert await till.problems() == []
 
 
 async def test_killed_in_the_middle_nothing_is_done_and_it_may_begin_again(till: Till) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from gateway.errors import InvalidRequest, QuotaExceeded
@@ -67,6 +69,9 @@ class Simple:
     def __init__(self) -> None:
         self.grants: list[list[Any]] = []
         """Priority, expiry, when and in which order it was given, and what is left."""
+        self.given: dict[Any, int] = {}
+        """How much each grant was of; with the next, by when and in which order it was given."""
+        self.expired: Counter[Any] = Counter()
         self.debt = 0
         self.held = 0
 
@@ -80,6 +85,7 @@ class Simple:
 
     def give(self, grant: list[Any]) -> None:
         self.grants.append(grant)
+        self.given[grant[2]] = grant[-1]
         paid, self.debt = self.debt, 0
         self.spend(paid)
 
@@ -98,7 +104,22 @@ class Simple:
     def expire(self, now: float) -> None:
         for grant in sorted(self.grants, key=lambda each: (each[1], each[2])):
             if grant[1] <= now:
-                grant[-1] -= min(grant[-1], max(0, self.available))
+                part = min(grant[-1], max(0, self.available))
+                grant[-1] -= part
+                self.expired[grant[2]] += part
+
+    def give_back(self, amount: int, received_at: float, ended_at: float) -> int:
+        """Pay debts, then give back to what paid for a call, the last one first; return what came from nowhere."""
+        paid = min(amount, self.debt)
+        self.debt -= paid
+        amount -= paid
+        there = [each for each in sorted(self.grants) if each[2][0] <= ended_at and each[1] > received_at]
+        lasted = [place for place, each in enumerate(there) if each[-1] or self.expired[each[2]]]
+        for grant in reversed(there[: lasted[0] + 1] if lasted else there):
+            part = min(amount, self.given[grant[2]] - grant[-1] - self.expired[grant[2]])
+            grant[-1] += part
+            amount -= part
+        return amount
 
     def left(self) -> list[tuple[int, float, int]]:
         return sorted((grant[0], grant[1], grant[-1]) for grant in self.grants if grant[-1])
@@ -176,7 +197,8 @@ class Machine(RuleBasedStateMachine):
     def open_call(self, account: Account, amount: int) -> Any:
         simple = self.accounts[account]
         self.prices.amount = amount
-        call = make_call(principal=Principal(tenant=account.tenant, authenticator="test"))
+        who = Principal(tenant=account.tenant, authenticator="test")
+        call = replace(make_call(principal=who), received_at=self.now)
         try:
             self.run(self.ledger.open(call))
         except QuotaExceeded:
@@ -251,9 +273,9 @@ class Machine(RuleBasedStateMachine):
             books = [Adjuster("tenant")]
             self.run(adjust(self.database, wanted, reason="again", actor=TESTS, books=books))
         self.accounts[account].spend(max(0, more))
-        if more < 0:
+        if more < 0 and (rest := self.accounts[account].give_back(-more, made.received_at, row.ended_at)):
             created_at = time.time()  # adjustments know no other clock
-            self.accounts[account].give([50, float("inf"), (created_at, next(self.number)), -more])
+            self.accounts[account].give([50, float("inf"), (created_at, next(self.number)), rest])
 
     def paid(self, call: Call) -> int:
         """What a call costs beyond its refund; nobody is paid for calling."""

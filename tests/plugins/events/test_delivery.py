@@ -7,6 +7,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def status(config: Path) -> dict[str, dict[str, Any]]:
 
 
 def failing(folder: Path) -> set[str]:
-    with sqlite3.connect(folder / "gateway.db") as database:
+    with closing(sqlite3.connect(folder / "gateway.db", isolation_level=None)) as database:
         return {
             sink for (sink,) in database.execute("SELECT sink FROM sink_states WHERE failed_at IS NOT NULL")
         }
@@ -126,7 +127,7 @@ def replays(config: Path, folder: Path) -> None:
     assert (
         "0 calls go to file again" in run(config, "replay", "file", "--since", "2h", "--until", "1h").stdout
     )
-    with sqlite3.connect(folder / "gateway.db") as database:
+    with closing(sqlite3.connect(folder / "gateway.db", isolation_level=None)) as database:
         letter = ("webhook", calls[2], 12, "example.com answered with HTTP 500", 1_800_000_000.0)
         database.execute("INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?)", letter)
     (dead,) = (json.loads(line) for line in run(config, "dead", "--json").stdout.splitlines())

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from gateway.doors import Covers
 from gateway.ledger import PriceBook, Pricing, RatedCalls
 from gateway.store import Database
 from gateway.store.audit import Actor
@@ -29,10 +30,12 @@ START, END = at("2026-10-01"), at("2026-11-01")
 NOON = at("2026-10-16") + 43_200
 
 
-def book_of(database: Database, config: InvoicesConfig, pricing: Pricing | None = None) -> Book:
+def book_of(
+    database: Database, config: InvoicesConfig, pricing: Pricing | None = None, *covers: Covers
+) -> Book:
     """A book that knows the rates of the shipped price book, or of another."""
     prices = pricing or Pricing(PRICES)
-    return Book(database, config, lambda: RatedCalls(lambda: prices, dict))
+    return Book(database, config, lambda: RatedCalls(lambda: prices, dict), lambda: covers)
 
 
 async def add_tenant(database: Database, tenant: str = "acme", **customer: Any) -> None:

@@ -122,8 +122,8 @@ class Machine(RuleBasedStateMachine):
         self.clock.start()
         self.database = Database(scratch.sqlite(Path(self.folder.name), MIGRATIONS))
         self.plans = Plans({name: Plan.model_validate(plan) for name, plan in PLANS.items()})
-        self.holding = Holding(self.plans, ())
-        self.holding.prices = OneCredit()
+        self.holding, self.other = Holding(self.plans, ()), Holding(self.plans, ())
+        self.holding.prices = self.other.prices = OneCredit()
         self.books: Any = Adjuster()
         self.run(create_tenant(self.database, "acme", actor=ACTOR))
         began = self.run(subscribe(self.database, self.plans, "acme", "ten", actor=ACTOR))
@@ -139,15 +139,19 @@ class Machine(RuleBasedStateMachine):
 
     async def begin(self) -> None:
         self.ledger = Ledger(self.database, billing=[self.holding])
+        self.elsewhere = Ledger(self.database, billing=[self.other])
         await self.ledger.start()
+        await self.elsewhere.start()
         await self.look()
 
     async def look(self) -> None:
         self.holding.by_tenant = {row.tenant: row for row in await all_subscriptions(self.database)}
+        self.other.by_tenant = self.holding.by_tenant
 
     def teardown(self) -> None:
         self.run(self.invoice_asks_for_what_calls_cost())
         self.run(self.ledger.stop())
+        self.run(self.elsewhere.stop())
         self.run(self.database.close())
         self.loop.close()
         self.clock.stop()
@@ -155,6 +159,7 @@ class Machine(RuleBasedStateMachine):
 
     async def flush(self) -> None:
         await self.ledger.write(())
+        await self.elsewhere.write(())
 
     def period(self) -> int:
         return max(start for start in self.starts if start <= self.now)
@@ -202,10 +207,15 @@ class Machine(RuleBasedStateMachine):
     def end(self, call: Call, tenths: int) -> Call:
         return self.settle(call, tenths)
 
-    def settle(self, call: Call, tenths: int) -> Call:
+    @rule(target=ended, call=consumes(running), tenths=st.integers(1, 40))
+    def end_elsewhere(self, call: Call, tenths: int) -> Call:
+        """Another worker settles it, as when the one that opened it has died."""
+        return self.settle(call, tenths, self.elsewhere)
+
+    def settle(self, call: Call, tenths: int, ledger: Ledger | None = None) -> Call:
         outcome = Outcome(status="success", provider="mock", attempts=1, ended_at=self.now)
         outcome.charge = tenths * NANO // 10
-        self.ledger.settle(call, outcome)
+        (ledger or self.ledger).settle(call, outcome)
         self.run(self.flush())
         self.costs[call.id] = self.open_in.pop(call.id), outcome.charge
         return call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,27 @@ async def test_beyond_what_is_included_calls_go_on_where_they_are_charged(shop: 
     assert not refusals
     await shop.settle(*let_in)
     assert await counted(shop.database) == [(30 * NANO, 0)]
+
+
+async def test_a_call_that_another_worker_settles_counts_where_it_came_in(
+    database: Database, make_call: Callable[..., Call]
+) -> None:
+    async with running(database, make_call) as shop, running(database, make_call) as other:
+        await subscribe(database, shop.plans, "acme", "more", actor=ACTOR)
+        await later(database, DAY)
+        async with database.begin() as connection:
+            await connection.execute(update(usage).values(start=usage.c.start - DAY))
+        await shop.look()
+        at = time.time() - 60
+        before, between = (await shop.open(2, received_at=at))[0]
+        await other.look()
+        await other.settle(before)
+        await change(database, shop.plans, "acme", "enterprise", actor=ACTOR)  # its year begins at once
+        await other.look()
+        await other.settle(between)
+        async with database.connect() as connection:
+            found = await connection.execute(select(usage.c.spent).order_by(usage.c.start))
+            assert [*found.scalars()] == [2 * NANO, 0]
 
 
 async def test_who_is_exempt_needs_no_subscription(shop: Shop) -> None:

@@ -80,6 +80,28 @@ async def test_gemini_and_a_key_in_the_query(serve: Any) -> None:
         assert served.upstream.requests[1].path == "/v1beta/files?pageSize=2"
 
 
+async def test_gemini_in_another_version_than_that_of_the_base_url(serve: Any) -> None:
+    async with serve(
+        Reply(headers=JSON, parts=[b"{}"]),
+        use="gemini",
+        path="/v1beta",
+        passthrough=("GET /files/*", "/v1/tunedModels"),
+    ) as served:
+        for path, sent in (
+            ("/v1/files/a?b=1", "/v1/files/a?b=1"),
+            ("/v1alpha/files/a", "/v1alpha/files/a"),
+            ("/v1beta/files/a", "/v1beta/files/a"),
+            ("/files/a", "/v1beta/files/a"),
+            ("/v1/tunedModels", "/v1/tunedModels"),
+        ):
+            assert (await served.http.get(f"/provider/acme{path}")).status_code == 200, path
+            assert served.upstream.requests[-1].path == sent
+        count = len(served.upstream.requests)
+        for path in ("/v1beta/tunedModels", "/v2/files/a", "/upload/v1beta/files/a", "/v1/v1/files/a"):
+            assert (await served.http.get(f"/provider/acme{path}")).status_code == 403, path
+        assert len(served.upstream.requests) == count
+
+
 async def test_azure_with_a_deployment_in_the_path(serve: Any) -> None:
     async with serve(
         Reply(headers=JSON, parts=[replies.completion("Hi", "gpt")]),

@@ -1,0 +1,126 @@
+"""What invoices ask for plans, and what of the usage they need not ask for, as it is included."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from sqlalchemy import func, select
+
+from gateway.doors import Covered, Fee
+from gateway.store.charge_sums import sum_of_adjustments, sum_of_charges
+from gateway.store.structs import many
+from gateway.store.tables import model_calls, price_adjustments
+from gateway_subscription.rows import ChargeRow
+from gateway_subscription.tables import charges
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway_subscription.plans import Plans
+
+
+class _Period(Struct, frozen=True):
+    """A period as it was known at some moment."""
+
+    plan: str
+    start: int
+    end: int
+    included: int | None
+    """In 10⁻⁹ credit; None where nothing is asked for, however much is used."""
+
+
+class Cover:
+    """Tells of a tenant's plans. What is covered until a moment is a sum over periods: a time's share is a difference."""
+
+    def __init__(self, plans: Plans, authenticators: Collection[str], *, as_credit: bool) -> None:
+        """`authenticators` as in the config; `as_credit`: usage that is included is given as credit, and paid with that."""
+        self._plans = plans
+        self._authenticators = authenticators
+        self._as_credit = as_credit
+
+    async def cover(
+        self, connection: AsyncConnection, tenant: str, since: float, until: float
+    ) -> Sequence[Fee | Covered]:
+        """See `gateway.doors.Covers`."""
+        query = select(charges).where(charges.c.tenant == tenant, charges.c.created_at < until)
+        order = (charges.c.created_at, charges.c.start, charges.c.amount)
+        rows = await many(connection, query.order_by(*order), ChargeRow)
+        found: list[Fee | Covered] = [
+            Fee(
+                plan=self._name(row.plan),
+                seats=row.seats,
+                start=row.start,
+                end=row.end,
+                amount=row.amount,
+                currency=row.currency,
+            )
+            for row in rows
+            if row.created_at >= since and row.amount
+        ]
+        if self._as_credit:
+            return found
+        covered: dict[str, int] = {}
+        before, after = [*self._periods(rows, since)], [*self._periods(rows, until)]
+        touched = await _touched(connection, tenant, since, until)
+        same = [each for each in before if each.end <= touched and each in after]
+        for at, sign, periods in ((until, 1, after), (since, -1, before)):
+            for period in periods:
+                if period in same:
+                    continue
+                charge = await self._covered(connection, tenant, period, at)
+                covered[period.plan] = covered.get(period.plan, 0) + sign * charge
+        found += [
+            Covered(by="plan", plan=self._name(plan), charge=charge)
+            for plan, charge in covered.items()
+            if charge
+        ]
+        return found
+
+    def _name(self, plan: str) -> str:
+        known = self._plans.by_id.get(plan)
+        return plan if known is None else known.name
+
+    def _periods(self, rows: Sequence[ChargeRow], at: float) -> Iterator[_Period]:
+        """The periods that had begun by a moment, by what was written down until then."""
+        known = [row for row in rows if row.created_at < at and row.start < at]
+        begun = sorted(
+            (row for row in known if row.kind in {"trial", "period"}), key=lambda row: (row.start, row.id)
+        )
+        for place, first in enumerate(begun):
+            end = min([first.end, *(row.start for row in begun[place + 1 : place + 2])])
+            parts = [row for row in known if first.start <= row.start < end and row.kind != "unused"]
+            plan = parts[-1].plan if parts else first.plan
+            limited = self._asks_beyond(plan)
+            included = sum(row.included for row in parts) if limited else None
+            yield _Period(plan, first.start, end, included)
+
+    def _asks_beyond(self, plan: str) -> bool:
+        """Whether usage beyond what is included is asked for."""
+        known = self._plans.by_id.get(plan)
+        return known is None or (known.included is not None and known.overage == "charge")
+
+    async def _covered(self, connection: AsyncConnection, tenant: str, period: _Period, at: float) -> int:
+        ours = [model_calls.c.authenticator.in_(self._authenticators)] if self._authenticators else []
+        made = price_adjustments.c
+        used = await sum_of_charges(connection, tenant, period.start, min(period.end, at), *ours)
+        used += await sum_of_adjustments(
+            connection,
+            tenant,
+            made.created_at < at,
+            made.received_at >= period.start,
+            made.received_at < period.end,
+            *ours,
+        )
+        return used if period.included is None else max(0, min(used, period.included))
+
+
+async def _touched(connection: AsyncConnection, tenant: str, since: float, until: float) -> float:
+    """From when on calls count, or count otherwise, by what happened in a time: repricings reach back."""
+    made = price_adjustments.c
+    query = select(func.min(made.received_at)).where(
+        made.tenant == tenant, made.created_at >= since, made.created_at < until
+    )
+    first = await connection.scalar(query)
+    return since if first is None else min(since, first)
