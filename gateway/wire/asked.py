@@ -14,17 +14,10 @@ from msgspec import Raw, Struct, field
 
 from gateway.types import Call, Dialect
 from gateway.wire.made import made_as
+from gateway.wire.prompt_length import text_tokens
 
-PICTURE_TOKENS: Final = 1_700
-"""What providers take for a picture in a prompt, at most of the time."""
 _MADE_PICTURE_TOKENS: Final = 6_300
 """The tokens of a picture of high quality that is made, where pictures are billed in tokens."""
-_MEDIUM: Final = 4_096
-"""Shorter strings are counted as text, whatever they hold."""
-_PICTURES: Final = (b"/9j/", b"iVBORw", b"R0lGOD", b"UklGR")
-"""How JPEG, PNG, GIF and WebP begin in base64."""
-_BYTES_PER_TOKEN: Final = 24
-"""Of other files in base64: a page of a PDF, or a second of sound."""
 _BYTES_PER_SECOND: Final = 4_000
 """Of sound that is uploaded: 32 kbit/s, below what recorders write."""
 _CHARACTERS_PER_SECOND: Final = 8
@@ -180,14 +173,14 @@ def asked(call: Call) -> Asked:
     capability = call.capability
     if capability in ("chat", "responses", "completion"):
         most, copies = _limits(call)
-        tokens = _text_tokens(call.body)
+        tokens = text_tokens(call.body)
         answer = None if most is None else most * copies
         # Copies may become requests of their own, each with its prompt.
         return Asked(prompt_tokens=tokens * copies, answer_tokens=answer, copies=copies)
     if capability == "tokens":
         return Asked()
     if capability in ("embedding", "moderation"):
-        return Asked(prompt_tokens=_text_tokens(call.body))
+        return Asked(prompt_tokens=text_tokens(call.body))
     if capability == "transcription":
         seconds = len(call.body) / _BYTES_PER_SECOND
         tokens = round(seconds * _TOKENS_PER_SECOND)
@@ -195,7 +188,7 @@ def asked(call: Call) -> Asked:
         return Asked(prompt_tokens=tokens, answer_tokens=tokens, media=media)
     if capability in ("image", "speech", "video", "rerank"):
         return _of_media(call)
-    return Asked(prompt_tokens=_text_tokens(call.body), answer_tokens=None)
+    return Asked(prompt_tokens=text_tokens(call.body), answer_tokens=None)
 
 
 def _limits(call: Call) -> tuple[int | None, int]:
@@ -216,7 +209,7 @@ def _of_media(call: Call) -> Asked:
         ranked = len(_count(documents)) if bytes(documents) else 0
     except (ValueError, RecursionError):  # a form, as pictures are uploaded in
         n, spoken, seconds, ranked = 1, len(call.body), float(_FILM_SECONDS), 0
-    tokens = _text_tokens(call.body)
+    tokens = text_tokens(call.body)
     match call.capability:
         case "image":
             size, quality = made_as(call)
@@ -233,20 +226,3 @@ def _of_media(call: Call) -> Asked:
         case _:
             searches = -(-ranked // _RANKED_TOGETHER)
             return Asked(prompt_tokens=tokens, media=Media(searches=searches))
-
-
-def _text_tokens(body: bytes) -> int:
-    """Three bytes to a token, two where a text is not English; media by what they are."""
-    tokens, length = 0, len(body)
-    if length > _MEDIUM:
-        for piece in body.split(b'"'):
-            if len(piece) > _MEDIUM and b" " not in piece[:_MEDIUM]:
-                length -= len(piece)
-                tokens += _medium_tokens(piece)
-    return tokens + (-(-length // 3) if body.isascii() else -(-length // 2))
-
-
-def _medium_tokens(piece: bytes) -> int:
-    _, comma, data = piece[:100].partition(b",")
-    start = data if comma else piece[:8]
-    return PICTURE_TOKENS if start.startswith(_PICTURES) else len(piece) // _BYTES_PER_TOKEN

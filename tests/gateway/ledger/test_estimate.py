@@ -126,6 +126,33 @@ def test_a_picture_is_no_text():
     assert (estimator("gpt-4o")(call_of(body)) or 0) < 2_000 * 2_500 + 10_000
 
 
+PICTURE = "iVBORw0KGgo" + "A" * 9_000
+SAID = {
+    "text": ("All work and no play. " * 500, 500 * 22 / 3),
+    "Chinese": ("只工作不玩耍" * 1_000, 18_000 / 2),
+    "Chinese as escapes": ("\\u53ea" * 2_000, 12_000 / 3),
+    "a picture": (PICTURE, 1_700),
+    "a document": ("JVBERi0xLjQK" + "A" * 12_000, 500),
+    "two pictures with words between": (f'{PICTURE}","text":"What are these two?","url":"{PICTURE}', 3_400),
+    "a picture among numbers": (f'{"1,2,3," * 2_000}","url":"{PICTURE}', 500 + 1_700),
+    "a picture at the end of a long text": (f'{"word " * 2_000}","url":"{PICTURE}', 10_000 / 3 + 1_700),
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_what_a_prompt_holds_tells_how_much_it_may_be(said: str):
+    content, tokens = SAID[said]
+    body = f'{{"max_tokens":1,"content":"{content}"}}'.encode()
+    prompt = (estimator("gpt-4o")(call_of(body)) or 0) / 2_500 - 4  # what the answer may cost
+    assert tokens <= prompt <= tokens * 1.02 + 60
+
+
+@pytest.mark.parametrize("character", ["A", "\\u4e2d", "中", "{", "1,", '"'])
+def test_a_long_prompt_is_looked_at_once(character: str):
+    body = f'{{"content":"{character * 4_000_000}"}}'.encode()
+    assert estimator("gpt-4o")(call_of(body)) is not None
+
+
 def test_each_picture_that_imagen_is_asked_for_counts():
     def asked(pictures: int) -> int:
         body = {"instances": [{"prompt": "A fox"}], "parameters": {"sampleCount": pictures}}
