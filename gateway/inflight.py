@@ -82,7 +82,7 @@ class InFlight(dict[str, Running]):
         self._total = total_seconds
         self._session = session_seconds
         self._keep_alive = keep_alive_seconds
-        self._ticking = False
+        self._ticking: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Event | None = None
 
     def abort(self, call_id: str, reason: GatewayError) -> None:
@@ -93,14 +93,16 @@ class InFlight(dict[str, Running]):
 
     def add(self, call: Call, reply: Reply) -> Running:
         """Take in a call that the current task is going to run."""
-        task = asyncio.current_task()
-        assert task is not None
+        loop = self._ticking
+        # To ask for the loop costs a system call.
+        task = None if loop is None else asyncio.current_task(loop)
+        if task is None:
+            loop = self._ticking = asyncio.get_running_loop()
+            loop.call_later(TICK_SECONDS, self._tick, loop)
+            task = asyncio.current_task(loop)
+            assert task is not None
         running = Running(call, reply, task, time.monotonic())
         self[call.id] = running
-        if not self._ticking:
-            self._ticking = True
-            loop = task.get_loop()
-            loop.call_later(TICK_SECONDS, self._tick, loop)
         return running
 
     def remove(self, running: Running) -> None:
@@ -130,7 +132,7 @@ class InFlight(dict[str, Running]):
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self:
-            self._ticking = False
+            self._ticking = None
             return
         loop.call_later(TICK_SECONDS, self._tick, loop)
         now = time.monotonic()

@@ -112,7 +112,7 @@ class Client:
                 now = clock()
             if not self._ticker.running:
                 self._ticker.start()
-            waiter = asyncio.get_running_loop().create_future()
+            waiter = self._ticker.loop.create_future()
             response = connection.begin(request, timeouts, now, waiter, is_head=prepared.is_head)
             try:
                 if len(body) > SLICE:

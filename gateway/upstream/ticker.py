@@ -31,7 +31,10 @@ class Ticker:
     Starting an exchange thus costs no timer: it is put into `busy`, and taken out when it ends.
     """
 
-    __slots__ = ("_shelves", "_timer", "busy", "running")
+    __slots__ = ("_shelves", "_timer", "busy", "loop", "running")
+
+    loop: asyncio.AbstractEventLoop
+    """The one on which it runs: to ask for it anew costs a system call."""
 
     def __init__(self) -> None:
         self.busy: set[Busy] = set()
@@ -48,7 +51,8 @@ class Ticker:
         """Tick from now on, until nothing is busy."""
         self.stop()
         self.running = True
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._tick)
+        self.loop = asyncio.get_running_loop()
+        self._timer = self.loop.call_later(INTERVAL, self._tick)
 
     def stop(self) -> None:
         """Stop ticking."""
@@ -58,7 +62,7 @@ class Ticker:
             self._timer = None
 
     def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self.loop
         now = loop.time()
         for exchange in tuple(self.busy):
             exchange.check(now)
