@@ -10,7 +10,8 @@ import click
 
 from gateway.cli.options import json_option
 from gateway.cli.times import Duration, rfc3339
-from gateway.cli.work import command_actor, on_database
+from gateway.cli.work import on_database
+from gateway.commands import command_actor
 
 if TYPE_CHECKING:
     from gateway.store import Database

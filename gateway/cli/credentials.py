@@ -13,7 +13,8 @@ from gateway.cli.credential_fields import ask_fields
 from gateway.cli.credentials_view import print_table, record, show
 from gateway.cli.options import config_of, json_option
 from gateway.cli.vault import opened_vault
-from gateway.cli.work import command_actor, on_database
+from gateway.cli.work import on_database
+from gateway.commands import command_actor
 
 if TYPE_CHECKING:
     from gateway.protocols import Provider

@@ -9,7 +9,8 @@ import click
 
 from gateway.cli.options import json_option, registry_of
 from gateway.cli.times import Moment, rfc3339
-from gateway.cli.work import command_actor, on_database
+from gateway.cli.work import on_database
+from gateway.commands import command_actor
 from gateway.errors import GatewayError
 from gateway.shown import print_rows
 

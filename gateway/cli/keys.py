@@ -12,7 +12,8 @@ from gateway.cli.key_options import CLEARABLE, key_options, settings_from
 from gateway.cli.key_view import print_table, record, show_new, show_one
 from gateway.cli.options import json_option
 from gateway.cli.times import Duration
-from gateway.cli.work import command_actor, on_database
+from gateway.cli.work import on_database
+from gateway.commands import command_actor
 
 if TYPE_CHECKING:
     from gateway.store import Database

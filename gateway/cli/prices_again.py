@@ -10,7 +10,7 @@ import click
 from gateway.cli.options import json_option
 from gateway.cli.pricing import money, with_pricing
 from gateway.cli.times import Moment
-from gateway.cli.work import command_actor
+from gateway.commands import command_actor
 from gateway.shown import print_rows
 
 if TYPE_CHECKING:

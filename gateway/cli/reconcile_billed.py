@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 import msgspec
 
 from gateway.cli.options import registry_of
+from gateway.commands import run_on
 
 if TYPE_CHECKING:
     from gateway.doors import Finding
@@ -20,27 +20,23 @@ def reconcile_billed(ctx: click.Context, since: float | None, until: float | Non
 
     Raises `GatewayError`.
     """
-    from gateway.store.migrate import needs_upgrade, upgrade
-
     registry = registry_of(ctx)
     comparisons = registry.facade.comparisons()
     if not comparisons:
         raise click.UsageError("No plugin of this config bills: [billing.invoices] and [billing.stripe] do.")
 
+    context = registry.plugins[0].context
+
     async def work() -> list[Finding]:
-        context, migrations = registry.plugins[0].context, registry.facade.migrations()
         try:
-            if await needs_upgrade(context.database, migrations):
-                await upgrade(context.database, migrations)
             found: list[Finding] = []
             for one in comparisons:
                 found += await one.compare(since or 0.0, time.time() if until is None else until)
             return found
         finally:
             await context.client.close()
-            await context.database.close()
 
-    found = asyncio.run(work())
+    found = run_on(context.database, work, registry.facade.migrations())
     for one in found:
         if as_json:
             click.echo(msgspec.json.encode(one))

@@ -10,7 +10,8 @@ import click
 from gateway.cli.options import config_of, json_option
 from gateway.cli.times import Duration, rfc3339
 from gateway.cli.welcome import show_link
-from gateway.cli.work import command_actor, on_database
+from gateway.cli.work import on_database
+from gateway.commands import command_actor
 from gateway.shown import print_fields, print_rows
 
 if TYPE_CHECKING:

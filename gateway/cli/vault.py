@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.options import config_of, json_option
-from gateway.cli.work import command_actor, on_database
+from gateway.cli.work import on_database
+from gateway.commands import command_actor
 
 if TYPE_CHECKING:
     from gateway.store import Database

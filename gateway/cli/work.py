@@ -1,13 +1,12 @@
-"""What commands share that work on the database as the gateway's operator."""
+"""Work on the database of the config in use, as the gateway's operator."""
 
 from __future__ import annotations
 
-import asyncio
-import getpass
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.cli.options import database_of
+from gateway.commands import run_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     import click
 
     from gateway.store import Database
-    from gateway.store.audit import Actor
 
 T = TypeVar("T")
 
@@ -27,26 +25,5 @@ def on_database(
 
     Raises `Unavailable`.
     """
-    from gateway.store.migrate import needs_upgrade, upgrade
-
-    async def run() -> T:
-        database = database_of(ctx)
-        try:
-            if await needs_upgrade(database, migrations):
-                await upgrade(database, migrations)
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
-
-
-def command_actor() -> Actor:
-    """Who runs this command, for the audit log: the login, where the system tells one."""
-    from gateway.store.audit import Actor
-
-    try:
-        login = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # what it raises depends on the version of Python
-        login = "unknown"
-    return Actor(kind="command", id=login)
+    database = database_of(ctx)
+    return run_on(database, lambda: work(database), migrations)

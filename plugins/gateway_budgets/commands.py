@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import getpass
 import json
 import re
 import time
@@ -13,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, get_
 
 import click
 
+from gateway.commands import command_actor, run_on
 from gateway.errors import InvalidRequest
 from gateway.known import check_tenant
 from gateway.shown import print_rows
-from gateway.store.audit import Actor
-from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_budgets.amount import nano_of, shown
 from gateway_budgets.book import Book, entry_of
 from gateway_budgets.period import Span
@@ -75,15 +72,7 @@ def commands(database: Database, currencies: Mapping[str, Decimal], migrations: 
     """Make the group of commands for a database."""
 
     def run(work: Work[T]) -> T:
-        async def upgraded() -> T:
-            try:
-                if await needs_upgrade(database, [migrations]):
-                    await upgrade(database, [migrations])
-                return await work()
-            finally:
-                await database.close()
-
-        return asyncio.run(upgraded())
+        return run_on(database, work, [migrations])
 
     @click.group()
     def budgets() -> None:
@@ -156,7 +145,7 @@ def _remove(database: Database, run: Run) -> click.Command:
     @_TENANT
     def remove(budget: str, tenant: str) -> None:
         """Remove a budget."""
-        run(lambda: delete_budget(database, tenant, budget, actor=_actor()))
+        run(lambda: delete_budget(database, tenant, budget, actor=command_actor()))
         click.echo(f"Removed {budget}.")
 
     return remove
@@ -181,13 +170,13 @@ async def _set(database: Database, new: NewBudget) -> Budget:
     await check_tenant(database, new.tenant)
     found = await find_budget(database, new)
     if found is None:
-        return await create_budget(database, new, actor=_actor())
+        return await create_budget(database, new, actor=command_actor())
     if found.time_zone != new.time_zone:
         raise InvalidRequest(
             f"The budget {found.id} counts in the time zone {found.time_zone}: remove it first, or keep that one."
         )
     return await change_budget(
-        database, new.tenant, found.id, amount=new.amount, kind=new.kind, actor=_actor()
+        database, new.tenant, found.id, amount=new.amount, kind=new.kind, actor=command_actor()
     )
 
 
@@ -207,14 +196,6 @@ def _subject(subjects: Mapping[str, str | None]) -> tuple[Scope, str]:
     if len(given) > 1:
         raise click.UsageError("A budget is for one thing: give one of --key, --user, --team and --model.")
     return given[0] if given else ("tenant", "")
-
-
-def _actor() -> Actor:
-    try:
-        login = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # what it raises depends on the version of Python
-        login = "unknown"
-    return Actor(kind="command", id=login)
 
 
 def _line(row: Budget) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import getpass
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -14,10 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
+from gateway.commands import command_actor, run_on
 from gateway.errors import InvalidRequest
 from gateway.known import check_tenant
-from gateway.store.audit import Actor
-from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_credits import reading
 from gateway_credits.account import Account, Kind, nano_of, shown
 from gateway_credits.book import MIDDLE, Book
@@ -114,7 +111,7 @@ def grant(
             user=account.owner or None,
             expires_at=None if days is None else time.time() + days * _DAY,
             priority=priority,
-            actor=_actor(),
+            actor=command_actor(),
         )
 
     done = _run(book, work)
@@ -134,7 +131,7 @@ def grant(
 @click.pass_obj
 def refund(book: Book, tenant: str, call: str, amount: int | None, as_json: bool) -> None:
     """Give TENANT back what CALL was charged, once."""
-    given = _run(book, lambda: book.refund(tenant, call, amount, actor=_actor()))
+    given = _run(book, lambda: book.refund(tenant, call, amount, actor=command_actor()))
     _tell(as_json, given > 0, {"call": call, "amount": shown(given)}, "Refunded {amount} for {call}.")
 
 
@@ -152,7 +149,7 @@ def transfer(
 
     async def work() -> bool:
         await _check(book, to)
-        return await book.transfer(source, to, amount, reference=reference, actor=_actor())
+        return await book.transfer(source, to, amount, reference=reference, actor=command_actor())
 
     done = _run(book, work)
     told = {"source": source.shown, "to": to.shown, "amount": shown(amount)}
@@ -217,16 +214,7 @@ def commands(book: Book) -> click.Group:
 
 def _run(book: Book, work: Callable[[], Awaitable[T]]) -> T:
     """Run on the database, brought up to date first. Raises `Unavailable`."""
-
-    async def run() -> T:
-        try:
-            if await needs_upgrade(book.database, [_MIGRATIONS]):
-                await upgrade(book.database, [_MIGRATIONS])
-            return await work()
-        finally:
-            await book.database.close()
-
-    return asyncio.run(run())
+    return run_on(book.database, work, [_MIGRATIONS])
 
 
 async def _check(book: Book, account: Account) -> None:
@@ -235,14 +223,6 @@ async def _check(book: Book, account: Account) -> None:
         await check_tenant(book.database, account.tenant)
     except InvalidRequest as error:
         raise click.BadParameter(error.message, param_hint="ACCOUNT") from error
-
-
-def _actor() -> Actor:
-    try:
-        login = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # what it raises depends on the version of Python
-        login = "unknown"
-    return Actor(kind="command", id=login)
 
 
 def _tell(as_json: bool, done: bool, what: dict[str, str], sentence: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gateway.commands import run_on
 from gateway.errors import GatewayError
 from gateway.sdk.receipts import Chains, Refused
 from gateway.store.calls import get_call
-from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_receipts.chain import chain_of, facts_of, receipts_of
 from gateway_receipts.owing import count_owed
 
@@ -141,13 +140,4 @@ async def _verify_account(database: Database, tenant: str, keys: Mapping[str, An
 
 def _run(database: Database, work: Callable[[], Awaitable[T]]) -> T:
     """Run on the database, brought up to date first. Raises `Unavailable`."""
-
-    async def run() -> T:
-        try:
-            if await needs_upgrade(database, [_MIGRATIONS]):
-                await upgrade(database, [_MIGRATIONS])
-            return await work()
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+    return run_on(database, work, [_MIGRATIONS])
