@@ -1,4 +1,4 @@
-"""Sending an answer on that is no call's."""
+"""An answer that is no call's: sent on, or read whole."""
 
 from __future__ import annotations
 
@@ -28,3 +28,19 @@ async def relay(answer: Answer, reply: HttpReply) -> None:
             await gone
         if answer.close is not None:
             answer.close()
+
+
+async def collected(answer: Answer, most: int) -> bytes:
+    """Read the body of an answer; of a larger one than so many bytes only its start."""
+    parts, size = [answer.body], 0
+    try:
+        if answer.stream is not None:
+            async for chunk in answer.stream:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > most:
+                    break
+    finally:
+        if answer.close is not None:
+            answer.close()
+    return b"".join(parts)

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.api.google.asking import Asking
 from gateway.api.google.keeper import MOST_BYTES, copy_id
-from gateway.api.google.kinds import BATCH, FILE
+from gateway.api.google.kinds import BATCH, FILE, MODELS
 from gateway.batches.abroad import Order, Wanted, lines_of, place
 from gateway.batches.google import GoogleReader, model_in
 from gateway.batches.input import MOST_LINES
@@ -29,7 +29,6 @@ METHODS: Final[dict[str, Dialect]] = {
     "asyncBatchEmbedContent": "gemini.embed",
 }
 """The dialect of the requests of each method."""
-_FOLDER: Final = "models/"
 
 _decode: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_list: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
@@ -54,7 +53,7 @@ class GoogleBatches:
         lines = await self._lines(principal, asked)
         calls = await keeper.abroad.open(principal, order, WIRES[dialect], lines)
         try:
-            path = self._asking.path(request, f"{_FOLDER}{own}:{method}")
+            path = self._asking.path(request, f"{MODELS}{own}:{method}")
             operation = await remote.ask(principal, "POST", path, body=asked.body, most=MOST_BYTES)
             begun = request.scope.get("gateway.begun")
             await keeper.begin(principal, order, calls, operation, model=own, dialect=dialect, begun=begun)
@@ -138,7 +137,7 @@ class _Asked:
                 str(number), bytes(one.get("request", b"{}")), f"Request {number} of the batch"
             )
             wanted.append(line)
-            model = msgspec.json.encode(_FOLDER + self._own)
+            model = msgspec.json.encode(MODELS + self._own)
             if model_in(line.request) is not None and self._own != self._named:
                 one["request"] = Raw(msgspec.json.encode(_decode(line.request) | {"model": Raw(model)}))
                 changed = True
@@ -160,7 +159,7 @@ class _Asked:
             error.message = f"{where}: {error.message}"
             raise
         model = model_in(request)
-        if model is not None and str(model).removeprefix(_FOLDER) not in {self._own, self._named}:
+        if model is not None and str(model).removeprefix(MODELS) not in {self._own, self._named}:
             raise InvalidRequest(
                 f"{where}: it names the model '{model}', and the batch is for '{self._named}'.", param="model"
             )

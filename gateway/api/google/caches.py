@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.api.call import new_call
 from gateway.api.door import CollectedReply
 from gateway.api.google.asking import Asking
-from gateway.api.google.kinds import CACHE
+from gateway.api.google.kinds import CACHE, MODELS
 from gateway.api.incoming import HttpIncoming
 from gateway.errors import InvalidRequest, PermissionDenied
 from gateway.pipeline import Pipeline
@@ -23,7 +23,6 @@ from gateway.types import OwnPath, Principal
 from gateway.wire import PASSTHROUGH, WIRES, Given
 from gateway.wire.body import read_request
 
-_FOLDER: Final = "models/"
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_name: Final = msgspec.json.Decoder(str).decode
 
@@ -40,14 +39,14 @@ class GoogleCaches:
         principal, body = await self._asking.read(request)
         fields = read_request(_decode, body)
         try:
-            named = _decode_name(fields.get("model", b"null")).removeprefix(_FOLDER)
+            named = _decode_name(fields.get("model", b"null")).removeprefix(MODELS)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise InvalidRequest(
                 "'model' must name the model that is to use the cache.", param="model"
             ) from None
         own = self._asking.keeper.names(self._asking.keeper.remote.name, named)
         if own != named:
-            body = msgspec.json.encode(fields | {"model": msgspec.Raw(msgspec.json.encode(_FOLDER + own))})
+            body = msgspec.json.encode(fields | {"model": msgspec.Raw(msgspec.json.encode(MODELS + own))})
         made = await self._call(request, principal, "POST", CACHE.folder, body, model=own)
         await self._asking.keeper.keep(principal, CACHE, made)
         return JSONResponse(made)

@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from gateway.errors import InvalidRequest
 
+MODELS: Final = "models/"
+"""What stands before the name of a model."""
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

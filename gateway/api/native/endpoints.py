@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/files and …/batch
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +29,6 @@ from gateway.types import Principal
 from gateway.wire.body import read_request
 from gateway.wire.multipart import Form, parse
 
-_GONE: Final = 404
 _FILES: Final = (10_000, 10_000)
 _BATCHES: Final = (20, 100)
 """How many are listed usually, and at most."""
@@ -125,7 +125,7 @@ class NativeEndpoints:
         try:
             fields = await self._keeper.remote.ask(principal, "DELETE", f"/files/{row.upstream_id}")
         except ProviderError as error:
-            if error.status != _GONE:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             fields = {"id": row.id, "object": "file", "deleted": True}
         await delete_job(self._keeper.database, row.tenant, row.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import time
@@ -10,18 +9,19 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
+from gateway.api.native.kept import Keeper, asking_for
 from gateway.api.native.remote import Remote
-from gateway.batches.abroad import Abroad, Order, Wanted, lines_of, place
+from gateway.batches.abroad import Order, Wanted, lines_of, place
 from gateway.batches.input import InputReader
 from gateway.batches.names import NameAt, with_names
 from gateway.batches.results import Result, ResultReader, openai_result
 from gateway.errors import InvalidRequest, ProviderError
 from gateway.ledger import Ledger, Pricing
 from gateway.store import Database
-from gateway.store.batch_calls import hand_over
 from gateway.store.batch_runs import Line
-from gateway.store.jobs import StoredJob, added, get_job, note_settled, note_shown
+from gateway.store.jobs import StoredJob, note_settled, note_shown
 from gateway.store.kept_answers import Begun
 from gateway.store.keys import get_key
 from gateway.types import Call, Principal
@@ -34,17 +34,14 @@ Kind = Literal["file", "batch"]
 ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KEPT_SECONDS: Final = 10 * 365 * 86_400.0
-"""How long it is remembered whose something is; the provider decides how long there is such a thing."""
-_GONE: Final = 404
 _FILES: Final = ("output_file_id", "error_file_id")
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class NativeKeeper:
+class NativeKeeper(Keeper):
     """The files and batches that one provider has for this gateway."""
 
-    watched: str = "batch"
+    watched = "batch"
 
     def __init__(
         self,
@@ -56,33 +53,21 @@ class NativeKeeper:
         names: NameAt,
         max_line: int,
     ) -> None:
-        """`names` tells the provider's own name of a model; `max_line` is the most bytes of a request in a batch."""
-        self.remote = remote
-        self.database = database
-        self.abroad = Abroad(
-            database=database,
-            ledger=ledger,
-            pricing=pricing,
-            provider=remote.name,
-            catalogue=remote.catalogue,
-        )
-        self._ledger = ledger
-        self._names = names
+        """`max_line` is the most bytes of a request in a batch."""
+        super().__init__(remote, database=database, ledger=ledger, pricing=pricing, names=names)
         self._max_line = max_line
 
     async def find(self, tenant: str, kind: Kind, id: str) -> StoredJob:
         """Return what is known of a thing. Raises `InvalidRequest` (404) when the tenant has no such one."""
-        found = await get_job(self.database, tenant, id) if _ID.fullmatch(id) else None
-        if found is None or found.kind != kind or found.provider != self.remote.name:
+        found = await self._known(tenant, kind, id) if _ID.fullmatch(id) else None
+        if found is None:
             told = f"No such File object: {id}" if kind == "file" else f"No batch found with id '{id}'."
             raise InvalidRequest(told, status=404, param="id")
         return found
 
     async def keep(self, principal: Principal, kind: Kind, fields: dict[str, Any]) -> StoredJob:
         """Remember whose a thing is that the provider has made. Raises `ProviderError` when it has no usable id."""
-        row = self._row(principal, kind, fields, time.time())
-        await self._ledger.write((added(row),))
-        return row
+        return await self._keep(self._described(principal, kind, fields, time.time()))
 
     async def open(self, principal: Principal, order: Order, endpoint: str, file: str) -> list[Call]:
         """Open a call for each line of a file. Raises what `Abroad.open` does."""
@@ -117,28 +102,14 @@ class NativeKeeper:
         return Wanted(custom_id=line.custom_id, model=model, request=line.request, where=where)
 
     def _own_name(self, model: str) -> str:
-        return self._names(self.remote.name, model)
+        return self.names(self.remote.name, model)
 
-    def _row(self, principal: Principal, kind: Kind, fields: dict[str, Any], now: float) -> StoredJob:
-        upstream_id = fields.get("id")
-        if not isinstance(upstream_id, str) or not _ID.fullmatch(upstream_id):
-            told = f"The provider '{self.remote.name}' sent a {kind} without a usable id."
-            raise ProviderError(told, provider=self.remote.name, code="upstream_malformed")
-        return StoredJob(
-            tenant=principal.tenant,
-            id=upstream_id,
-            key=principal.key,
-            kind=kind,
-            model="",
-            provider=self.remote.name,
-            upstream_id=upstream_id,
-            upstream_model="",
-            credential="",
-            call="",
-            created_at=now,
-            expires_at=now + _KEPT_SECONDS,
-            shown=msgspec.json.encode(fields),
-        )
+    def _described(self, principal: Principal, kind: Kind, fields: dict[str, Any], now: float) -> StoredJob:
+        id = fields.get("id")  # noqa: A001 - OpenAI's word
+        if not isinstance(id, str) or not _ID.fullmatch(id):
+            raise self._unnamed(f"a {kind} without a usable id")
+        shown = msgspec.json.encode(fields)
+        return self._row(principal, kind=kind, id=id, upstream_id=id, model="", now=now, shown=shown)
 
     async def begin(
         self,
@@ -149,14 +120,10 @@ class NativeKeeper:
         begun: Begun | None = None,
     ) -> StoredJob:
         """Remember whose a batch is that the provider has begun, with the calls that its lines are."""
-        row = self._row(principal, "batch", {"input_file_id": order.input_file, **fields}, order.created_at)
-        try:
-            await hand_over(self.database, row, [call.id for call in calls], begun)
-        except BaseException:
-            # Nobody would ever ask after it, or pay for it.
-            with contextlib.suppress(ProviderError):
-                await self.remote.ask(principal, "POST", f"/batches/{row.upstream_id}/cancel")
-            raise
+        fields = {"input_file_id": order.input_file, **fields}
+        row = self._described(principal, "batch", fields, order.created_at)
+        cancel = f"/batches/{row.upstream_id}/cancel"
+        await self._hand_over(principal, row, calls, begun, cancel=cancel, body=b"")
         return row
 
     async def note(self, row: StoredJob, fields: dict[str, Any]) -> bytes:
@@ -177,13 +144,8 @@ class NativeKeeper:
 
     async def look(self, row: StoredJob) -> None:
         """Ask how far a batch is, so that it is settled. Raises `ProviderError`."""
-        asking = Principal(tenant=row.tenant, authenticator="", key=row.key)
-        try:
-            fields = await self.remote.ask(asking, "GET", f"/batches/{row.upstream_id}")
-        except ProviderError as error:
-            if error.status != _GONE:
-                raise
-            # What the provider has forgotten will never tell its usage.
+        fields = await self._state(row, f"/batches/{row.upstream_id}")
+        if fields is None:
             fields = {"id": row.id, "object": "batch", "status": "expired"}
         await self.note(row, fields)
 
@@ -199,28 +161,18 @@ class NativeKeeper:
         await note_settled(self.database, row, row.id)
 
     async def _results(self, row: StoredJob, fields: dict[str, Any]) -> AsyncIterator[Result]:
-        """Read the files that a batch has left. One that is gone has nothing in it."""
+        """Read the files that a batch has left."""
         principal = await self._principal(row)
         for name in _FILES:
             id = fields.get(name)  # noqa: A001 - OpenAI's word
-            if not isinstance(id, str) or not _ID.fullmatch(id):
-                continue
-            reader = ResultReader(openai_result)
-            try:
-                async for piece in self.remote.content(principal, f"/files/{id}/content"):
-                    for result in reader.feed(piece):
-                        yield result
-            except ProviderError as error:
-                if error.status != _GONE:
-                    raise
-                log.warning("%s: its file %s is gone: %s", row.id, id, error.message)
-            for result in reader.end():
-                yield result
+            if isinstance(id, str) and _ID.fullmatch(id):
+                path, reader = f"/files/{id}/content", ResultReader(openai_result)
+                async for result in self._left(principal, path, reader, of=f"{row.id}: its file {id}"):
+                    yield result
 
     async def _principal(self, row: StoredJob) -> Principal:
         key = await get_key(self.database, row.tenant, row.key) if row.key else None
-        name = key.name if key else None
-        return Principal(tenant=row.tenant, authenticator="", key=row.key, key_name=name)
+        return replace(asking_for(row), key_name=key.name if key else None)
 
 
 _DIALECTS: Final = {

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from gateway.api.relay import collected
 from gateway.errors import ConfigError, PermissionDenied, ProviderError
 from gateway.protocols import Forwards, Provider
 from gateway.types import Answer, Attempt, Call, OwnPath, Principal, Target
@@ -120,7 +121,7 @@ class Remote:
 
     async def read(self, answer: Answer, *, most: int = MAX_OBJECT_BYTES) -> bytes:
         """Read the body of an answer. Raises `ProviderError` for everything but success, with the provider's own words."""
-        said = await _whole(answer, most)
+        said = await collected(answer, most)  # a larger one is cut, and so no JSON
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise self.refused(answer.status, _object(said))
         return said
@@ -129,7 +130,7 @@ class Remote:
         """Yield what is in a file, as it comes. Raises `ProviderError` for everything but the whole of it."""
         answer = await self.send(principal, "GET", path, query=query)
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise self.refused(answer.status, _object(await _whole(answer, MAX_OBJECT_BYTES)))
+            raise self.refused(answer.status, _object(await collected(answer, MAX_OBJECT_BYTES)))
         try:
             yield answer.body
             if answer.stream is not None:
@@ -164,19 +165,3 @@ def _object(said: bytes) -> dict[str, Any] | None:
         return _decode(said)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-async def _whole(answer: Answer, most: int) -> bytes:
-    """Read an answer; a larger one is cut, and so no JSON."""
-    parts, size = [answer.body], 0
-    try:
-        if answer.stream is not None:
-            async for chunk in answer.stream:
-                parts.append(chunk)
-                size += len(chunk)
-                if size > most:
-                    break
-    finally:
-        if answer.close is not None:
-            answer.close()
-    return b"".join(parts)

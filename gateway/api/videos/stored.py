@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import msgspec
@@ -11,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api.access import Access
 from gateway.api.incoming import HttpIncoming
-from gateway.api.relay import relay
+from gateway.api.paging import limit_of, newest_first
+from gateway.api.relay import collected, relay
 from gateway.api.reply import HttpReply
 from gateway.api.videos.keeper import KIND, VideoKeeper
 from gateway.errors import GatewayError, InvalidRequest, ProviderError
@@ -23,7 +25,6 @@ _VARIANTS: Final = frozenset({"video", "thumbnail", "spritesheet"})
 _MOST: Final = 100
 _USUAL: Final = 20
 _MAX_JOB_BYTES: Final = 1024 * 1024
-_GONE: Final = 404
 
 
 class StoredVideos:
@@ -44,25 +45,18 @@ class StoredVideos:
 
     async def list(self, request: Request) -> Response:
         """List jobs as they were seen last."""
-        query = request.query_params
-        order, limit = query.get("order", "desc"), query.get("limit", str(_USUAL))
-        if order not in {"asc", "desc"}:
-            raise InvalidRequest("Invalid 'order': expected asc or desc.", param="order")
-        if not (
-            limit.isascii() and limit.isdigit() and len(limit) <= len(str(_MOST)) and 1 <= int(limit) <= _MOST
-        ):
-            raise InvalidRequest(f"Invalid 'limit': expected a number from 1 to {_MOST}.", param="limit")
+        newest, limit = newest_first(request), limit_of(request, usual=_USUAL, most=_MOST)
         tenant = await self._tenant(request)
-        after = query.get("after")
+        after = request.query_params.get("after")
         found = await list_jobs(
             self._keeper.database,
             tenant,
             KIND,
             after=await self._keeper.find(tenant, after) if after else None,
-            limit=int(limit) + 1,
-            newest_first=order == "desc",
+            limit=limit + 1,
+            newest_first=newest,
         )
-        page = found[: int(limit)]
+        page = found[:limit]
         return JSONResponse(
             {
                 "object": "list",
@@ -79,7 +73,7 @@ class StoredVideos:
         try:
             await _whole(await self._keeper.provider(job).job(_about(job, "delete")), job.provider)
         except ProviderError as error:
-            if error.status != _GONE:  # what the provider has forgotten is deleted, too
+            if error.status != HTTPStatus.NOT_FOUND:  # what the provider has forgotten is deleted, too
                 raise
         await delete_job(self._keeper.database, job.tenant, job.id)
         return JSONResponse({"id": job.id, "object": "video.deleted", "deleted": True})
@@ -130,17 +124,9 @@ def _about(job: StoredJob, action: Any, variant: str | None = None) -> JobReques
 
 async def _whole(answer: Answer, provider: str) -> dict[str, Any]:
     """Read what a provider says about a job. Raises `ProviderError` when it is no JSON object."""
-    parts, size = [answer.body], 0
-    if answer.stream is not None:
-        async for chunk in answer.stream:
-            parts.append(chunk)
-            size += len(chunk)
-            if size > _MAX_JOB_BYTES:
-                break
-    if answer.close is not None:
-        answer.close()
+    body = await collected(answer, _MAX_JOB_BYTES)
     try:
-        said = msgspec.json.decode(b"".join(parts))
+        said = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = None
     if not isinstance(said, dict):
