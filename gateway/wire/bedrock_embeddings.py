@@ -19,19 +19,11 @@ from gateway.types import Dialect, Usage
 from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical.embedding import EmbeddingAnswer, EmbeddingRequest, EmbeddingTask
 from gateway.wire.codec import Losses
+from gateway.wire.cohere_embed import input_type
 from gateway.wire.dialect import WireError
 from gateway.wire.embedding_estimate import estimate
 from gateway.wire.provider_only import ProviderOnly
 
-_COHERE_TASKS: Final[Mapping[EmbeddingTask, str]] = {
-    "query": "search_query",
-    "question_answering": "search_query",
-    "fact_verification": "search_query",
-    "code_query": "search_query",
-    "document": "search_document",
-    "classification": "classification",
-    "clustering": "clustering",
-}
 _NOVA_TASKS: Final[Mapping[EmbeddingTask, str]] = {
     "query": "TEXT_RETRIEVAL",
     "question_answering": "TEXT_RETRIEVAL",
@@ -108,7 +100,7 @@ def _titan(text: str, request: EmbeddingRequest, losses: Losses) -> dict[str, An
         body["dimensions"] = request.dimensions
     if request.task is not None:
         losses.cannot("task")
-    return _with_own(body, request, _TITAN_OWN, losses)
+    return body | losses.kept(request.extra, _TITAN_OWN)
 
 
 def _nova(text: str, request: EmbeddingRequest, losses: Losses) -> dict[str, Any]:
@@ -122,7 +114,7 @@ def _nova(text: str, request: EmbeddingRequest, losses: Losses) -> dict[str, Any
     if request.dimensions is not None:
         fields["embeddingDimension"] = request.dimensions
     body = {"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": fields}
-    return _with_own(body, request, frozenset(), losses)
+    return body | losses.kept(request.extra, ())
 
 
 def _cohere(request: EmbeddingRequest, model: str, losses: Losses) -> dict[str, Any]:
@@ -130,9 +122,7 @@ def _cohere(request: EmbeddingRequest, model: str, losses: Losses) -> dict[str, 
         losses.cannot("task")
     body: dict[str, Any] = {
         "texts": request.inputs,
-        "input_type": _COHERE_TASKS.get(request.task, "search_document")
-        if request.task
-        else "search_document",
+        "input_type": input_type(request.task),
         "embedding_types": ["float"],
     }
     if request.dimensions is not None:
@@ -140,19 +130,7 @@ def _cohere(request: EmbeddingRequest, model: str, losses: Losses) -> dict[str, 
             body["output_dimension"] = request.dimensions
         else:
             losses.cannot("dimensions")
-    return _with_own(body, request, _COHERE_OWN, losses)
-
-
-def _with_own(
-    body: dict[str, Any], request: EmbeddingRequest, own: frozenset[str], losses: Losses
-) -> dict[str, Any]:
-    """Add the parameters of the family that a client added to its request."""
-    for name, value in request.extra.items():
-        if name in own:
-            body[name] = value
-        else:
-            losses.cannot(name)
-    return body
+    return body | losses.kept(request.extra, _COHERE_OWN)
 
 
 def _vectors(answer: _Answer) -> list[list[float]]:

@@ -57,17 +57,14 @@ class BedrockImages(ProviderOnly[ImageRequest, ImageAnswer]):
         """Write a request as the model's family wants it; what it has no word for is told to `losses`."""
         if request.stream:
             raise InvalidRequest("This model cannot stream pictures while they grow.", param="stream")
-        for name in request.extra:
-            losses.cannot(name)
         unsaid = {
+            **dict.fromkeys(request.extra, True),
             "background": request.background not in {None, "auto", "opaque"},
             "mask": request.mask is not None,  # theirs is black where OpenAI's is transparent
             "user": request.user is not None,
             "images": any(image.data is None for image in request.images),
         }
-        for name, meant in unsaid.items():
-            if meant:
-                losses.cannot(name)
+        losses.cannot_any(unsaid)
         if "stability." in model:
             return _for_stability(request, losses)
         return msgspec.json.encode(_for_amazon(request, losses))

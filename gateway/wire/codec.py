@@ -43,6 +43,19 @@ class Losses:
         if name not in where:
             where.append(name)
 
+    def cannot_any(self, meant: Mapping[str, bool]) -> None:
+        """Note each of these fields that the request gives a meaning to."""
+        for field, has_meaning in meant.items():
+            if has_meaning:
+                self.cannot(field)
+
+    def kept(self, extra: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
+        """Return what in `extra` is the provider's `own`, to be passed on; note the rest."""
+        for name in extra:
+            if name not in own:
+                self.cannot(name)
+        return {name: value for name, value in extra.items() if name in own}
+
     def check(self) -> None:
         """Raise `InvalidRequest` naming every field that may not be dropped."""
         if self._refused:

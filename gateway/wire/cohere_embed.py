@@ -154,17 +154,12 @@ class CohereEmbedCodec:
         body: dict[str, Any] = {
             "model": model,
             "texts": request.inputs,
-            "input_type": _INPUT_TYPES.get(request.task, _UNSAID) if request.task else _UNSAID,
+            "input_type": input_type(request.task),
             "embedding_types": ["float"],
         }
         if request.dimensions is not None:
             body["output_dimension"] = request.dimensions
-        for name, value in request.extra.items():
-            if name in OWN:
-                body[name] = value
-            else:
-                losses.cannot(name)
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(body | losses.kept(request.extra, OWN))
 
     def decode_answer(self, body: bytes) -> EmbeddingAnswer:
         """Read vectors and what is on the bill."""
@@ -196,6 +191,11 @@ class CohereEmbedV1Codec(CohereEmbedCodec):
         if isinstance(request, TypedRequest) and request.types:
             return super().encode_answer(answer, request)
         return self._written("embeddings_floats", answer.vectors, answer, request)
+
+
+def input_type(task: EmbeddingTask | None) -> str:
+    """Return what Cohere calls the purpose of vectors; there is nothing for `similarity`."""
+    return _UNSAID if task is None else _INPUT_TYPES.get(task, _UNSAID)
 
 
 def _texts(request: _Request) -> tuple[str, ...]:

@@ -75,9 +75,7 @@ def _note_unsaid(request: ImageRequest, losses: Losses) -> None:
         "user": request.user is not None,
         **{name: name != _COMPRESSION or not is_jpeg for name in request.extra},
     }
-    for name, meant in unsaid.items():
-        if meant:
-            losses.cannot(name)
+    losses.cannot_any(unsaid)
 
 
 def _output(request: ImageRequest) -> dict[str, Any]:

@@ -109,9 +109,7 @@ def _note_unsaid(request: ImageRequest, losses: Losses) -> None:
         "user": request.user is not None,
         **dict.fromkeys(request.extra, True),
     }
-    for name, meant in unsaid.items():
-        if meant:
-            losses.cannot(name)
+    losses.cannot_any(unsaid)
 
 
 def _images(answer: _Answer) -> list[Source]:

@@ -45,12 +45,7 @@ class OllamaEmbedCodec(ProviderOnly[EmbeddingRequest, EmbeddingAnswer]):
         body: dict[str, Any] = {"model": model, "input": request.inputs}
         if request.dimensions is not None:
             body["dimensions"] = request.dimensions
-        for name, value in request.extra.items():
-            if name in OWN:
-                body[name] = value
-            else:
-                losses.cannot(name)
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(body | losses.kept(request.extra, OWN))
 
     def decode_answer(self, body: bytes) -> EmbeddingAnswer:
         """Read the vectors, in the order of the inputs."""

@@ -30,6 +30,4 @@ def note_unsaid(request: ChatRequest, losses: Losses, *, says: Collection[str] =
         "audio": request.audio is not None,
         **{name: value is not None for name, value in request.extra.items()},
     }
-    for name, meant in asked.items():
-        if meant and name not in says:
-            losses.cannot(name)
+    losses.cannot_any({name: meant for name, meant in asked.items() if name not in says})

@@ -52,12 +52,7 @@ class VoyageRerankCodec(ProviderOnly[RerankRequest, RerankAnswer]):
         body: dict[str, Any] = {"model": model, "query": request.query, "documents": texts}
         if request.top_n is not None:
             body["top_k"] = request.top_n
-        for name, value in request.extra.items():
-            if name in OWN:
-                body[name] = value
-            else:
-                losses.cannot(name)
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(body | losses.kept(request.extra, OWN))
 
     def decode_answer(self, body: bytes) -> RerankAnswer:
         """Read an order."""

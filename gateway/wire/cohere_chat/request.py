@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -11,6 +10,7 @@ from gateway.wire.canonical import ChatRequest, Foreign, Reasoning, ResponseForm
 from gateway.wire.codec import Losses
 from gateway.wire.cohere_chat.messages import Messages
 from gateway.wire.effort import budget_of
+from gateway.wire.function_tool import function_tool
 from gateway.wire.unsaid import note_unsaid
 
 OWN: Final = frozenset(
@@ -20,8 +20,6 @@ OWN: Final = frozenset(
 
 _BOUNDED: Final = frozenset({"minimal", "low", "medium"})
 """Efforts that become a budget; for more than these, how much to think is left to the model."""
-
-_NO_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 
 
 def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
@@ -64,7 +62,7 @@ def _tools(request: ChatRequest, losses: Losses) -> dict[str, Any]:
         functions = [tool for tool in functions if tool.name in choice.names]
     if not functions:
         return {}
-    body: dict[str, Any] = {"tools": [_tool(tool, losses) for tool in functions]}
+    body: dict[str, Any] = {"tools": [function_tool(tool, losses) for tool in functions]}
     strict = [tool.strict is True for tool in functions]
     if all(strict):
         body["strict_tools"] = True
@@ -85,16 +83,6 @@ def _functions(tools: tuple[Tool | Foreign, ...], losses: Losses) -> list[Tool]:
         else:
             functions.append(tool)
     return functions
-
-
-def _tool(tool: Tool, losses: Losses) -> dict[str, Any]:
-    if tool.cache:
-        losses.cannot("cache_control")
-    function: dict[str, Any] = {"name": tool.name}
-    if tool.description is not None:
-        function["description"] = tool.description
-    function["parameters"] = _NO_PARAMETERS if tool.parameters is None else tool.parameters
-    return {"type": "function", "function": function}
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:

@@ -8,9 +8,10 @@ from typing import Any, Final, cast
 import msgspec
 
 from gateway.errors import InvalidRequest
-from gateway.wire.canonical import ChatRequest, Foreign, Reasoning, ResponseFormat, Tool
+from gateway.wire.canonical import ChatRequest, Foreign, Reasoning, ResponseFormat
 from gateway.wire.codec import Losses
 from gateway.wire.effort import effort_of
+from gateway.wire.function_tool import function_tool
 from gateway.wire.ollama_chat.messages import Messages
 from gateway.wire.unsaid import note_unsaid
 
@@ -26,7 +27,6 @@ _EFFORTS: Final[Mapping[str, bool | str]] = {
     "xhigh": "max",
     "max": "max",
 }
-_NO_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 
 
 def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
@@ -85,20 +85,10 @@ def _tools(request: ChatRequest, losses: Losses) -> list[dict[str, Any]]:
         elif tool.custom:
             losses.cannot("tools.custom")
         elif choice is None or (choice.mode != "none" and (not choice.names or tool.name in choice.names)):
-            found.append(_tool(tool, losses))
+            found.append(function_tool(tool, losses))
+            if tool.strict:
+                losses.cannot("tools.strict")
     return found
-
-
-def _tool(tool: Tool, losses: Losses) -> dict[str, Any]:
-    if tool.cache:
-        losses.cannot("cache_control")
-    if tool.strict:
-        losses.cannot("tools.strict")
-    function: dict[str, Any] = {"name": tool.name}
-    if tool.description is not None:
-        function["description"] = tool.description
-    function["parameters"] = _NO_PARAMETERS if tool.parameters is None else tool.parameters
-    return {"type": "function", "function": function}
 
 
 def _format(wanted: ResponseFormat | None) -> Any:
