@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway.version import __version__
+
 if TYPE_CHECKING:
     from gateway.app import Gateway
     from gateway.plugin import Plugin, PluginConfig, hookimpl
     from gateway.secrets import Secret
 
 __all__ = ["Gateway", "Plugin", "PluginConfig", "Secret", "__version__", "hookimpl"]
-__version__ = "0.1.0"
 
 _HOMES = {
     "Gateway": "gateway.app",

@@ -14,7 +14,8 @@ from gateway.provider.credentials import Credential, Credentials, Maker
 from gateway.provider.kinds import Together
 from gateway.provider.paths import Declared
 from gateway.secrets import MissingSecret, Secret
-from gateway.types import CredentialKind
+from gateway.types import CredentialKind, RawHeaders
+from gateway.version import __version__
 
 _OURS = frozenset(
     {"host", "connection", "content-length", "content-type", "transfer-encoding", "accept-encoding"}
@@ -129,6 +130,15 @@ class ServiceConfig(PluginConfig):
         """Return all API keys, each once."""
         given = [*([self.api_key] if self.api_key else []), *self.api_keys]
         return tuple(dict.fromkeys(key.reveal() for key in given))
+
+    def request_headers(self, account: Mapping[str, str | None]) -> RawHeaders:
+        """Write the headers of every request: those of the account that are not None, and the operator's, which count more."""
+        given = {
+            "user-agent": f"asgi-gateway/{__version__}",
+            **account,
+            **{name.lower(): value.reveal() for name, value in self.headers.items()},
+        }
+        return [(name.encode(), value.encode()) for name, value in given.items() if value is not None]
 
     def secrets(self) -> tuple[str, ...]:
         """Return what must never be shown: keys, and the values of headers."""

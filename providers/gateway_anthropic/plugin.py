@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway import Plugin, __version__, hookimpl
+from gateway import Plugin, hookimpl
 from gateway.errors import ConfigError
 from gateway.plugin import Context
 from gateway.protocols import Provider
@@ -57,10 +57,8 @@ class Anthropic(Plugin[AnthropicConfig]):
         return credential
 
     def _headers(self, key: str | None) -> RawHeaders:
-        given = {
+        account = {
             "content-type": "application/json",
-            "user-agent": f"asgi-gateway/{__version__}",
             "x-api-key": key,
-            **{name.lower(): value.reveal() for name, value in self.config.headers.items()},
         }
-        return [(name.encode(), value.encode()) for name, value in given.items() if value is not None]
+        return self.config.request_headers(account)

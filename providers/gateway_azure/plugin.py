@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from gateway import Plugin, __version__, hookimpl
+from gateway import Plugin, hookimpl
 from gateway.errors import ConfigError
 from gateway.plugin import Context
 from gateway.protocols import Provider
 from gateway.provider import Credential, Credentials, Failures, OwnPaths, Renewal, Scrubber
-from gateway.types import RawHeaders
 from gateway.upstream import Prepared
 from gateway_azure.config import AzureConfig
 from gateway_azure.entra import Tokens, application_request, identity_request
@@ -45,7 +44,7 @@ class Azure(Plugin[AzureConfig]):
                 endpoint=config.endpoint(),
                 api_version=config.api_version,
                 deployments=config.deployments,
-                headers=self._headers(),
+                headers=config.request_headers({}),
             ),
         )
 
@@ -89,10 +88,3 @@ class Azure(Plugin[AzureConfig]):
     def _with_tokens(self, request: tuple[Prepared, bytes], failures: Failures) -> EntraCredential:
         tokens = Tokens(self.name, self.context.client, *request, failures)
         return EntraCredential(None, renew=Renewal(tokens.fetch, use_token).renew)
-
-    def _headers(self) -> RawHeaders:
-        given = {
-            "user-agent": f"asgi-gateway/{__version__}",
-            **{name.lower(): value.reveal() for name, value in self.config.headers.items()},
-        }
-        return [(name.encode(), value.encode()) for name, value in given.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gateway import Plugin, __version__, hookimpl
+from gateway import Plugin, hookimpl
 from gateway.plugin import Context
 from gateway.protocols import Provider
 from gateway.provider import Credentials, Failures, OwnPaths, Renewal, Scrubber
@@ -75,10 +75,8 @@ class Bedrock(Plugin[BedrockConfig]):
         return BedrockCredential(secret, self._headers(None), signer)
 
     def _headers(self, key: str | None) -> RawHeaders:
-        given = {
+        account = {
             "content-type": "application/json",
-            "user-agent": f"asgi-gateway/{__version__}",
-            **({"authorization": f"Bearer {key}"} if key else {}),
-            **{name.lower(): value.reveal() for name, value in self.config.headers.items()},
+            "authorization": f"Bearer {key}" if key else None,
         }
-        return [(name.encode(), value.encode()) for name, value in given.items()]
+        return self.config.request_headers(account)

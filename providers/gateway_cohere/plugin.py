@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway import Plugin, __version__, hookimpl
+from gateway import Plugin, hookimpl
 from gateway.plugin import Context
 from gateway.protocols import Provider
 from gateway.provider import Credential, Failures, OwnPaths, Scrubber
@@ -53,12 +53,10 @@ class Cohere(Plugin[CohereConfig]):
         return credential
 
     def _headers(self, key: str | None) -> RawHeaders:
-        given = {
+        account = {
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
-            "user-agent": f"asgi-gateway/{__version__}",
             "authorization": f"Bearer {key}" if key else None,
             "x-client-name": self.config.client_name,
-            **{name.lower(): value.reveal() for name, value in self.config.headers.items()},
         }
-        return [(name.encode(), value.encode()) for name, value in given.items() if value is not None]
+        return self.config.request_headers(account)

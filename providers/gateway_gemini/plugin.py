@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gateway import Plugin, __version__, hookimpl
+from gateway import Plugin, hookimpl
 from gateway.plugin import Context
 from gateway.protocols import Provider
 from gateway.provider import Credential, Credentials, Failures, OwnPaths, Scrubber
@@ -72,11 +72,9 @@ class Gemini(Plugin[GeminiConfig]):
 
     def _headers(self, credential: Credential) -> RawHeaders:
         secret, is_token = credential.secret, isinstance(credential, TokenCredential)
-        given = {
+        account = {
             "content-type": "application/json",
-            "user-agent": f"asgi-gateway/{__version__}",
             "x-goog-api-key": None if is_token else secret,
             "authorization": f"Bearer {secret}" if is_token else None,
-            **{name.lower(): value.reveal() for name, value in self.config.headers.items()},
         }
-        return [(name.encode(), value.encode()) for name, value in given.items() if value is not None]
+        return self.config.request_headers(account)

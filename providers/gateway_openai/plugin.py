@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from gateway import Plugin, __version__, hookimpl
+from gateway import Plugin, hookimpl
 from gateway.plugin import Context
 from gateway.protocols import Provider
 from gateway.provider import Credential, Failures, OwnPaths, Scrubber
@@ -58,12 +58,10 @@ class OpenAI(Plugin[OpenAIConfig]):
 
     def _headers(self, key: str | None) -> RawHeaders:
         config = self.config
-        given = {
+        account = {
             "content-type": "application/json",
-            "user-agent": f"asgi-gateway/{__version__}",
             "authorization": f"Bearer {key}" if key else None,
             "openai-organization": config.organization,
             "openai-project": config.project,
-            **{name.lower(): value.reveal() for name, value in config.headers.items()},
         }
-        return [(name.encode(), value.encode()) for name, value in given.items() if value is not None]
+        return self.config.request_headers(account)
