@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.errors import GatewayError, InvalidRequest, PermissionDenied, Unavailable
 from gateway.identity import Actor
 from gateway.identity.components import key_id_of, read_public_key
+from gateway.small_body import small_body
 from gateway.store.components import NewComponent, count_waiting, create_component
 from gateway_aigne.gate import refusal
 from gateway_aigne.words import fields_of
@@ -126,13 +127,9 @@ class Apps:
 
 
 async def _registering(request: Request) -> _Registering:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise InvalidRequest(f"The body is longer than {_MOST_BYTES} bytes.", status=413)
+    body = await small_body(request, _MOST_BYTES)
     try:
-        return msgspec.json.decode(bytes(body), type=_Registering)
+        return msgspec.json.decode(body, type=_Registering)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f'The body must be {{"publicKey": …}}: {error}.', param="publicKey") from error
 

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 import gateway_aigne
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.identity.people import Client
+from gateway.small_body import small_body
 from gateway_aigne.texts import TEXTS
 
 if TYPE_CHECKING:
@@ -147,11 +148,7 @@ def _app(request: Request) -> str:
 
 async def _field(request: Request, name: str) -> str | None:
     """A field of a small form."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            raise InvalidRequest("The form is too large.", status=413)
+    body = await small_body(request, _MAX_BODY)
     return parse_qs(body.decode("latin-1")).get(name, [None])[0]
 
 

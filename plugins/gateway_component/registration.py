@@ -16,6 +16,7 @@ from starlette.routing import Route
 from gateway.errors import AuthenticationFailed, InvalidRequest
 from gateway.identity import Actor
 from gateway.sdk.did_key import ED25519, key_of
+from gateway.small_body import small_body
 from gateway.store.components import REGISTRATION, NewComponent, create_component
 from gateway.store.tickets import Tickets
 
@@ -59,7 +60,7 @@ class Registration:
 
     async def challenge(self, request: Request) -> Response:
         """Take `{"ticket", "did"}`, the DID being the did:key of the component's key; give what is to be signed."""
-        asked = msgspec_body(await _body(request), _Asked)
+        asked = msgspec_body(await small_body(request, _MOST_BYTES), _Asked)
         kind, _ = key_of(asked.did)
         if kind != ED25519:
             raise InvalidRequest("A component's key is an Ed25519 key.", param="did")
@@ -77,7 +78,7 @@ class Registration:
 
     async def register(self, request: Request) -> Response:
         """Take `{"challenge", "signature"}`, the signature in base64url over the text; give the new component."""
-        answered = msgspec_body(await _body(request), _Answered)
+        answered = msgspec_body(await small_body(request, _MOST_BYTES), _Answered)
         data: dict[str, str] | None = await self._challenges.redeem(answered.challenge)
         if data is None:
             raise AuthenticationFailed(
@@ -120,15 +121,6 @@ def msgspec_body(body: bytes, type: type[Any]) -> Any:
         return msgspec.json.decode(body, type=type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is not as it should be: {error}") from error
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise InvalidRequest("The request body is too large.", status=413, code="request_too_large")
-    return bytes(body)
 
 
 def _bad_ticket() -> AuthenticationFailed:

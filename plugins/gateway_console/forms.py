@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import QueryParams
 
 from gateway.errors import InvalidRequest
+from gateway.small_body import small_body
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -15,19 +16,9 @@ MAX_BYTES: Final = 64 * 1024
 _TYPE: Final = "application/x-www-form-urlencoded"
 
 
-async def read_body(request: Request) -> bytes:
-    """Read a small body. Raises `InvalidRequest` (413)."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise InvalidRequest(f"This is larger than the {MAX_BYTES} bytes allowed.", status=413)
-    return bytes(body)
-
-
 async def read_form(request: Request) -> QueryParams:
     """The fields of a form. Raises `InvalidRequest` for anything else (415), and when it is too large (413)."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
         raise InvalidRequest(f"Send a form: content-type {_TYPE}.", status=415)
-    body = await read_body(request)
+    body = await small_body(request, MAX_BYTES)
     return QueryParams(body.decode("utf-8", "replace"))

@@ -11,7 +11,8 @@ from gateway.errors import AuthenticationFailed, InvalidRequest
 from gateway.identity import Actor
 from gateway.identity.people import Client
 from gateway.identity.sessions import CSRF_HEADER
-from gateway_console.forms import read_body
+from gateway.small_body import small_body
+from gateway_console.forms import MAX_BYTES
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,7 +36,7 @@ async def refresh(desk: Desk, request: Request) -> Response:
     Raises `AuthenticationFailed`, `InvalidRequest`, and `PermissionDenied` for a browser's request without
     `x-csrf-token`.
     """
-    body = await read_body(request)
+    body = await small_body(request, MAX_BYTES)
     client = Client(
         address=request.client.host if request.client else None, agent=request.headers.get("user-agent")
     )

@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, InvalidRequest, PermissionDenied, Unava
 from gateway.identity import Actor
 from gateway.identity.cookies import local_path
 from gateway.identity.people import Client
+from gateway.small_body import small_body
 from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_jwt.code_flow import authorization_url, code_of, new_verifier, proof_of
 from gateway_jwt.fetch import FetchFailed
@@ -209,9 +210,5 @@ def _client(request: Request) -> Client:
 
 async def _form(request: Request) -> dict[str, str]:
     """The fields of a small form. Raises `InvalidRequest` (413)."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_FORM:
-            raise InvalidRequest("The form is too large.", status=413)
+    body = await small_body(request, _MAX_FORM)
     return {name: values[0] for name, values in parse_qs(body.decode("latin-1")).items()}

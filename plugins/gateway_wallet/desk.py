@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from gateway.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
 from gateway.identity import Actor
 from gateway.identity.people import Client
+from gateway.small_body import small_body
 
 if TYPE_CHECKING:
     from gateway.identity.people import Proof, SignedIn
@@ -172,16 +173,7 @@ async def bounded(request: Request) -> bytes:
     """Read a small body. Raises `InvalidRequest` (413) when it is not."""
     if _KEPT in request.scope:
         return cast("bytes", request.scope[_KEPT])
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > _MAX_BODY:
-            raise InvalidRequest(
-                f"The body is larger than {_MAX_BODY} bytes.", status=413, code="request_too_large"
-            )
-        parts.append(part)
-    data = request.scope[_KEPT] = b"".join(parts)
+    data = request.scope[_KEPT] = await small_body(request, _MAX_BODY)
     return data
 
 
