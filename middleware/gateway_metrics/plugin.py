@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
 import os
 from collections.abc import Awaitable, Sequence
@@ -17,10 +16,13 @@ from starlette.routing import Route
 
 from gateway.errors import AuthenticationFailed
 from gateway.plugin import Context, Plugin, PluginConfig, hookimpl
+from gateway.rounds import Rounds
 from gateway.secrets import Secret
 from gateway_metrics.series import Book, merge
 
 if TYPE_CHECKING:
+    import logging
+
     from starlette.routing import BaseRoute
 
     from gateway.protocols import AroundCall, OnFinished
@@ -55,20 +57,19 @@ class Metrics(Plugin[MetricsConfig]):
         self._book = Book()
         self._file: Path | None = None
         self._writing = asyncio.Lock()
-        self._writer: asyncio.Task[None] | None = None
+        self._writer: _Writer | None = None
 
     async def startup(self) -> None:
         """Begin to keep the numbers where other workers see them, when there are others."""
         folder = self.context.shared_folder
         if folder is not None:
             self._file = folder / f"{self.id}.{self.name}.{os.getpid()}"
-            self._writer = asyncio.create_task(self._keep_writing(self._file), name="metrics: write")
+            self._writer = _Writer(self._book, self._file, self._writing, log=self.log)
+            self._writer.start()
 
     async def shutdown(self) -> None:
         if self._writer is not None:
-            self._writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._writer
+            await self._writer.stop()
             self._writer = None
         if self._file is not None:
             _write(self._file, self._book.snapshot())
@@ -109,15 +110,24 @@ class Metrics(Plugin[MetricsConfig]):
                 "The metrics need the token of their config, as 'Authorization: Bearer TOKEN'."
             )
 
-    async def _keep_writing(self, file: Path) -> None:
-        written = b""
-        while True:
-            async with self._writing:
-                snapshot = self._book.snapshot()
-                if snapshot != written:
-                    await asyncio.to_thread(_write, file, snapshot)
-                    written = snapshot
-            await asyncio.sleep(WRITE_SECONDS)
+
+class _Writer(Rounds):
+    """Keeps the numbers in a file; `writing` is held by whoever writes it."""
+
+    def __init__(self, book: Book, file: Path, writing: asyncio.Lock, *, log: logging.Logger) -> None:
+        super().__init__("metrics: write", pause=WRITE_SECONDS, log=log)
+        self._book = book
+        self._file = file
+        self._writing = writing
+        self._written = b""
+
+    async def go_round(self) -> None:
+        """Write them, unless they are the same as before. Raises `OSError`."""
+        async with self._writing:
+            snapshot = self._book.snapshot()
+            if snapshot != self._written:
+                await asyncio.to_thread(_write, self._file, snapshot)
+                self._written = snapshot
 
 
 def _render(file: Path | None, snapshot: bytes, accept: str) -> tuple[bytes, str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import GatewayError
+from gateway.rounds import Rounds
 from gateway.store.key_feed import USED_SECONDS, note_used
 
 if TYPE_CHECKING:
@@ -17,29 +16,20 @@ if TYPE_CHECKING:
     from gateway.store import Database
 
 
-class Usage:
+class Usage(Rounds):
     """Writes `at`, the Unix seconds by key id, once a minute and at the end."""
 
     def __init__(self, database: Database, *, log: logging.Logger) -> None:
+        super().__init__("apikey: note when keys were used", pause=USED_SECONDS, log=log, at_once=False)
         self._database = database
-        self._log = log
         self.at: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to write."""
-        self._task = asyncio.create_task(self._write_on(), name="apikey: note when keys were used")
 
     async def stop(self) -> None:
         """Write what is left."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        await self.write()
+        await super().stop()
+        await self.go_round()
 
-    async def write(self) -> None:
+    async def go_round(self) -> None:
         """Write what was noted; a database that is away loses no more than that."""
         if not self.at:
             return
@@ -49,8 +39,3 @@ class Usage:
             await note_used(self._database, used)
         except (GatewayError, SQLAlchemyError) as error:
             self._log.warning("It could not be written when %s API keys were last used: %s", len(used), error)
-
-    async def _write_on(self) -> None:
-        while True:
-            await asyncio.sleep(USED_SECONDS)
-            await self.write()
