@@ -26,6 +26,10 @@ class OnHead(Struct, eq=False):
 
     send: Send
 
+    def __repr__(self) -> str:
+        """Say what it is, and nothing of the request, whose headers hold credentials."""
+        return f"<{type(self).__name__}>"
+
     def whole(self, status: int, headers: RawHeaders, body: bytes) -> Awaitable[None]:
         """Send an answer."""
         return whole_of(self.send)(status, self.head(headers), body)

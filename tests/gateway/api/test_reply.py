@@ -83,6 +83,14 @@ async def test_a_whole_answer_goes_to_the_server_as_one_where_it_takes_it_so() -
     assert len(headers) == 1, "an answer may be kept, and given again under another id"
 
 
+def test_what_wraps_send_shows_nothing_of_the_request() -> None:
+    async def send(_: Any) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "headers": [(b"authorization", b"Bearer sk-not-a-real-key")]}
+    assert repr(Numbered(send, scope, "req_1")) == "<Numbered>"
+
+
 async def test_a_whole_answer_to_a_client_that_has_gone() -> None:
     async def send(_: Any) -> None:
         raise OSError
