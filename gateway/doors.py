@@ -1,18 +1,80 @@
-"""Doors between plugins that do not know each other: what one keeps, and `Context` lends to the others."""
+"""Doors that `Context` lends to plugins: to the gateway itself, and to what other plugins keep."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
+from gateway.types import Answer, Call, Dialect, ModelInfo, Principal
+from gateway.wire import PLAIN, Given
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
+    from starlette.types import Receive, Scope, Send
 
     from gateway.store.audit import Actor
+
+
+class Visit(Protocol):
+    """A request at a route of a plugin's own, of somebody who is known."""
+
+    principal: Principal
+    headers: Mapping[bytes, bytes]
+    """Lower-case names; of a repeated header the last value."""
+
+    async def body(self) -> bytes:
+        """The whole body, within the configured limit. Raises `InvalidRequest` beyond it."""
+        ...
+
+    async def answer(self, dialect: Dialect, body: bytes, given: Given = PLAIN) -> None:
+        """Make the call that a body in that dialect asks for, and answer the request: also with errors, also in a stream.
+
+        `given` is what the request says outside of the body.
+        """
+        ...
+
+    async def ask(self, dialect: Dialect, body: bytes, given: Given = PLAIN) -> Answer:
+        """Make the call and return its whole answer, for you to answer the request with. Raises what ends the call."""
+        ...
+
+
+class Calls(Protocol):
+    """Calls and models, for plugins with routes of their own: `context.calls`.
+
+    A request makes at most one call, which goes the same way as all others, through the pipeline and the ledger.
+    """
+
+    async def enter(self, scope: Scope, receive: Receive, send: Send) -> Visit:
+        """Find out whose request it is. Raises `AuthenticationFailed`, or `Unavailable` when it cannot be told."""
+        ...
+
+    def models(self, principal: Principal) -> Sequence[ModelInfo]:
+        """The names that somebody may call: aliases first, then `provider/model`."""
+        ...
+
+    def model(self, name: str, principal: Principal) -> ModelInfo:
+        """Describe a name that may be called, listed or not. Raises `ModelNotFound`."""
+        ...
+
+
+class Prices(Protocol):
+    """What calls are charged, for plugins that hold money for a call before it is made: `context.prices`."""
+
+    def estimate(self, call: Call) -> int | None:
+        """The most that a call is likely to be charged, in 10⁻⁹ credit; None when no price is known.
+
+        That is for its input as it is, and the longest answer that it allows. Raises what the call will be refused
+        with when its model is not known.
+        """
+        ...
+
+    def use_plans(self, plan_of: Callable[[str], str | None]) -> None:
+        """Let selling prices of plans hold: `plan_of` tells the plan of a tenant, at once and from memory."""
+        ...
 
 
 class Charged(Struct, frozen=True, kw_only=True):
@@ -49,6 +111,33 @@ class Charges(Protocol):
         They add up to the charges in the ledger exactly. Raises `ConfigError` for a price book that cannot be read, and
         `Unavailable`.
         """
+        ...
+
+
+class CreditBook(Protocol):
+    """Prepaid credits, in 10⁻⁹ credit: `context.credits`. What is asked twice under a `reference` happens once."""
+
+    async def grant(
+        self,
+        tenant: str,
+        amount: int,
+        *,
+        kind: Literal["paid", "promotional"],
+        reference: str,
+        user: str | None = None,
+        expires_at: float | None = None,
+        priority: int = 50,
+    ) -> bool:
+        """Give credits, spent by `priority` (0 first), to `user` where accounts are of users; False when that was done before.
+
+        Raises `InvalidRequest` for an amount that is not positive, and for a reference of another tenant or amount.
+        """
+        ...
+
+    async def take_back(
+        self, tenant: str, amount: int, *, grant: str, reference: str, user: str | None = None
+    ) -> bool:
+        """Take back what `grant` (its reference) gave, into debt for what is spent; False when that was done. Raises as `grant`."""
         ...
 
 

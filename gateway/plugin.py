@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from limits.aio.storage import Storage
 
-    from gateway.doors import Charges, SubscriptionBook
+    from gateway.doors import Calls, Charges, CreditBook, Prices, SubscriptionBook
     from gateway.identity.attempts import Attempts
     from gateway.identity.people import Rules
-    from gateway.protocols import Calls, CreditBook, Prices, SignIn
+    from gateway.protocols import SignIn
     from gateway.store import Database, Unit
     from gateway.upstream import Client
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from gateway.errors import GatewayError
 from gateway.types import (
@@ -15,7 +15,6 @@ from gateway.types import (
     Dialect,
     HeldCredential,
     JobRequest,
-    ModelInfo,
     Outcome,
     Principal,
     Proceed,
@@ -23,10 +22,7 @@ from gateway.types import (
     RawHeaders,
     ReportCredential,
 )
-from gateway.wire import PLAIN, Given
-
-if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+from gateway.wire import Given
 
 
 class Incoming(Protocol):
@@ -236,48 +232,6 @@ class SignIn(Protocol):
     """The path of a script of its own; it finds its button as `[data-sign-in="NAME"]`. None for a plain link."""
 
 
-class Visit(Protocol):
-    """A request at a route of a plugin's own, of somebody who is known."""
-
-    principal: Principal
-    headers: Mapping[bytes, bytes]
-    """Lower-case names; of a repeated header the last value."""
-
-    async def body(self) -> bytes:
-        """The whole body, within the configured limit. Raises `InvalidRequest` beyond it."""
-        ...
-
-    async def answer(self, dialect: Dialect, body: bytes, given: Given = PLAIN) -> None:
-        """Make the call that a body in that dialect asks for, and answer the request: also with errors, also in a stream.
-
-        `given` is what the request says outside of the body.
-        """
-        ...
-
-    async def ask(self, dialect: Dialect, body: bytes, given: Given = PLAIN) -> Answer:
-        """Make the call and return its whole answer, for you to answer the request with. Raises what ends the call."""
-        ...
-
-
-class Calls(Protocol):
-    """Calls and models, for plugins with routes of their own: `context.calls`.
-
-    A request makes at most one call, which goes the same way as all others, through the pipeline and the ledger.
-    """
-
-    async def enter(self, scope: Scope, receive: Receive, send: Send) -> Visit:
-        """Find out whose request it is. Raises `AuthenticationFailed`, or `Unavailable` when it cannot be told."""
-        ...
-
-    def models(self, principal: Principal) -> Sequence[ModelInfo]:
-        """The names that somebody may call: aliases first, then `provider/model`."""
-        ...
-
-    def model(self, name: str, principal: Principal) -> ModelInfo:
-        """Describe a name that may be called, listed or not. Raises `ModelNotFound`."""
-        ...
-
-
 @runtime_checkable
 class AdminEndpoint(Protocol):
     """An operation of the admin API: what a `gateway.admin.endpoint.Endpoint` is."""
@@ -287,49 +241,6 @@ class AdminEndpoint(Protocol):
     """Below `/admin/api`."""
     permissions: Sequence[str]
     """Any of these is enough."""
-
-
-class Prices(Protocol):
-    """What calls are charged, for plugins that hold money for a call before it is made: `context.prices`."""
-
-    def estimate(self, call: Call) -> int | None:
-        """The most that a call is likely to be charged, in 10⁻⁹ credit; None when no price is known.
-
-        That is for its input as it is, and the longest answer that it allows. Raises what the call will be refused
-        with when its model is not known.
-        """
-        ...
-
-    def use_plans(self, plan_of: Callable[[str], str | None]) -> None:
-        """Let selling prices of plans hold: `plan_of` tells the plan of a tenant, at once and from memory."""
-        ...
-
-
-class CreditBook(Protocol):
-    """Prepaid credits, in 10⁻⁹ credit: `context.credits`. What is asked twice under a `reference` happens once."""
-
-    async def grant(
-        self,
-        tenant: str,
-        amount: int,
-        *,
-        kind: Literal["paid", "promotional"],
-        reference: str,
-        user: str | None = None,
-        expires_at: float | None = None,
-        priority: int = 50,
-    ) -> bool:
-        """Give credits, spent by `priority` (0 first), to `user` where accounts are of users; False when that was done before.
-
-        Raises `InvalidRequest` for an amount that is not positive, and for a reference of another tenant or amount.
-        """
-        ...
-
-    async def take_back(
-        self, tenant: str, amount: int, *, grant: str, reference: str, user: str | None = None
-    ) -> bool:
-        """Take back what `grant` (its reference) gave, into debt for what is spent; False when that was done. Raises as `grant`."""
-        ...
 
 
 @runtime_checkable

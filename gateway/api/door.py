@@ -21,7 +21,7 @@ from gateway.wire import PLAIN, WIRES, Given
 
 
 class HttpVisit:
-    """`gateway.protocols.Visit`, of one HTTP request."""
+    """`gateway.doors.Visit`, of one HTTP request."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class HttpVisit:
 
 
 class Door:
-    """`gateway.protocols.Calls`."""
+    """`gateway.doors.Calls`."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from gateway.wire.asked import TEXT, Asked, asked
 
 
 class Estimator:
-    """`gateway.protocols.Prices`: the charge of a call at the dearest of its targets."""
+    """`gateway.doors.Prices`: the charge of a call at the dearest of its targets."""
 
     def __init__(
         self,

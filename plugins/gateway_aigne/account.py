@@ -19,8 +19,8 @@ from gateway_aigne.query import DEEPEST, moment_of, page_of, whose
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from gateway.doors import Visit
     from gateway.plugin import Context
-    from gateway.protocols import Visit
     from gateway.types import Principal, Status
     from gateway_aigne.credit import Credit
 

@@ -19,9 +19,8 @@ from gateway_aigne.words import fields_of
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from gateway.doors import Standing, SubscriptionBook
+    from gateway.doors import Standing, SubscriptionBook, Visit
     from gateway.plugin import Context
-    from gateway.protocols import Visit
     from gateway.types import Principal
     from gateway_aigne.credit import Credit
 

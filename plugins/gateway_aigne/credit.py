@@ -14,8 +14,8 @@ from gateway_aigne.query import page_of
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from gateway.doors import Visit
     from gateway.plugin import Context
-    from gateway.protocols import Visit
     from gateway.types import Principal
 
 CURRENCY: Final = {"name": "Credits", "symbol": "credits", "decimal": 9}

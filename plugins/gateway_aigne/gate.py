@@ -14,8 +14,8 @@ from gateway.wire.aigne_chat import AigneChat
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from gateway.doors import Visit
     from gateway.plugin import Context
-    from gateway.protocols import Visit
     from gateway.types import Principal
 
 SERVICE: Final = "svc_"

@@ -15,7 +15,7 @@ from gateway.types import Principal
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from gateway.protocols import Calls, Visit
+    from gateway.doors import Calls, Visit
     from gateway.types import ModelInfo
 
 _TYPES: Final[Mapping[str, str]] = {

@@ -17,7 +17,7 @@ from gateway_aigne.words import fields_of
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from gateway.protocols import Visit
+    from gateway.doors import Visit
     from gateway.types import Answer
 
 T = TypeVar("T")

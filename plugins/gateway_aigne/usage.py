@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from starlette.requests import Request
 
+    from gateway.doors import Visit
     from gateway.plugin import Context
-    from gateway.protocols import Visit
     from gateway.store.tenant_calls import By
     from gateway_aigne.credit import Credit
     from gateway_aigne.query import Span

@@ -10,7 +10,7 @@ import msgspec
 from gateway.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from gateway.protocols import Visit
+    from gateway.doors import Visit
 
 _NAMES: Final[Mapping[str, str]] = {
     "frequencyPenalty": "frequency_penalty",

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple, get_args
 
 from sqlalchemy import bindparam, select, tuple_, update
 
+from gateway.doors import Prices
 from gateway.errors import QuotaExceeded
-from gateway.protocols import Prices
 from gateway.store import Add, Guard, Insert, Transition, Write
 from gateway.types import Call, Outcome
 from gateway_budgets.amount import LARGEST

@@ -52,7 +52,7 @@ class Welcome(Struct, frozen=True):
 
 
 class Book:
-    """`gateway.protocols.CreditBook`, and more. Every change is one transaction, and in the audit log."""
+    """`gateway.doors.CreditBook`, and more. Every change is one transaction, and in the audit log."""
 
     def __init__(
         self,

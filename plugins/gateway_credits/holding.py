@@ -10,8 +10,8 @@ from typing import Final
 
 from sqlalchemy import bindparam, select, update
 
+from gateway.doors import Prices
 from gateway.errors import QuotaExceeded
-from gateway.protocols import Prices
 from gateway.store import Add, Delete, Guard, Insert, Transition, Write
 from gateway.types import Call, Outcome
 from gateway_credits.account import LARGEST, REVENUE, Account, Per

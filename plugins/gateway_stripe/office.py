@@ -16,9 +16,8 @@ from gateway_stripe.sender import NotAtStripe, asking, connect
 from gateway_stripe.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from gateway.doors import SubscriptionBook
+    from gateway.doors import CreditBook, SubscriptionBook
     from gateway.plugin import Context
-    from gateway.protocols import CreditBook
     from gateway_stripe.config import StripeConfig
 
 _LIVE: Final = ("sk_live_", "rk_live_")

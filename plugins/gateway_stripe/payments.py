@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import stripe
     from stripe.checkout import Session
 
-    from gateway.protocols import CreditBook
+    from gateway.doors import CreditBook
     from gateway.store import Database
     from gateway_stripe.subscriptions import Subscriptions
 

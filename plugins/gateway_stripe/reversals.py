@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import stripe
 
-    from gateway.protocols import CreditBook
+    from gateway.doors import CreditBook
     from gateway.store import Database
     from gateway_stripe.payments import Payments
     from gateway_stripe.subscriptions import Subscriptions

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import stripe
 
-    from gateway.protocols import CreditBook
+    from gateway.doors import CreditBook
     from gateway.store import Database
     from gateway_stripe.config import StripeConfig
     from gateway_stripe.leading import Leading

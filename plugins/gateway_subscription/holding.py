@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, case, func, select, update
 
+from gateway.doors import Prices
 from gateway.errors import QuotaExceeded
-from gateway.protocols import Prices
 from gateway.store import Add, Guard, Insert, Transition, Write
 from gateway.types import Call, Outcome
 from gateway_subscription.course import State, advanced
