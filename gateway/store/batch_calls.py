@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, insert, literal, select, text, update
 
 from gateway.store.jobs import StoredJob
-from gateway.store.tables import jobs, model_calls
+from gateway.store.stored_tables import jobs
+from gateway.store.tables import model_calls
 
 if TYPE_CHECKING:
     from sqlalchemy import Row

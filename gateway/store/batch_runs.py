@@ -15,7 +15,8 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from gateway.errors import GatewayError
 from gateway.store.batches import StoredBatch, batch_of
-from gateway.store.tables import batch_lines, batches, model_calls, workers
+from gateway.store.stored_tables import batch_lines, batches
+from gateway.store.tables import model_calls, workers
 from gateway.store.writes import Guard, Unit, Write
 
 if TYPE_CHECKING:

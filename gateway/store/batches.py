@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 from sqlalchemy import case, insert, select, tuple_, update
 
-from gateway.store.tables import batches
+from gateway.store.stored_tables import batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -37,7 +37,8 @@ from gateway.store.identity_tables import (
     users,
 )
 from gateway.store.memberships import keep_owners
-from gateway.store.tables import api_keys, batches, model_calls, tenants
+from gateway.store.stored_tables import batches
+from gateway.store.tables import api_keys, model_calls, tenants
 from gateway.store.users import present_user
 
 if TYPE_CHECKING:

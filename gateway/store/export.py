@@ -22,18 +22,8 @@ from gateway.store.identity_tables import (
     users,
 )
 from gateway.store.money_tables import notices
-from gateway.store.tables import (
-    api_keys,
-    batch_lines,
-    batches,
-    file_chunks,
-    files,
-    jobs,
-    model_calls,
-    responses,
-    tenants,
-    usage_buckets,
-)
+from gateway.store.stored_tables import batch_lines, batches, file_chunks, files, jobs, responses
+from gateway.store.tables import api_keys, model_calls, tenants, usage_buckets
 
 if TYPE_CHECKING:
     from gateway.store.database import Database

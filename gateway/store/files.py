@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import delete, exists, func, insert, or_, select, tuple_, update
 
-from gateway.store.tables import file_chunks, files
+from gateway.store.stored_tables import file_chunks, files
 
 if TYPE_CHECKING:
     from sqlalchemy import Row, Select

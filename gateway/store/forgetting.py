@@ -9,18 +9,16 @@ from sqlalchemy import delete, or_, select, update
 
 from gateway.store.identity_tables import kept_answers
 from gateway.store.money_tables import answered_calls, notices
-from gateway.store.tables import (
+from gateway.store.stored_tables import (
     batch_lines,
     batches,
-    dead_letters,
     file_chunks,
     files,
     jobs,
-    model_calls,
-    outbox,
     response_events,
     responses,
 )
+from gateway.store.tables import dead_letters, model_calls, outbox
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row, Table

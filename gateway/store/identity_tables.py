@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from gateway.store.tables import metadata
+from gateway.store.stored_tables import metadata
 
 users = Table(
     "users",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from sqlalchemy import and_, delete, or_, select, update
 
-from gateway.store.tables import jobs
+from gateway.store.stored_tables import jobs
 from gateway.store.writes import Insert, Write
 
 if TYPE_CHECKING:

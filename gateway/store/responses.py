@@ -10,7 +10,8 @@ from msgspec import Struct
 from sqlalchemy import bindparam, delete, exists, literal, or_, select, update
 
 from gateway.errors import GatewayError
-from gateway.store.tables import response_events, responses, workers
+from gateway.store.stored_tables import response_events, responses
+from gateway.store.tables import workers
 from gateway.store.writes import Guard, Insert, Write
 
 if TYPE_CHECKING:

@@ -27,18 +27,8 @@ from gateway.store.identity_tables import (
 from gateway.store.invitations import invite
 from gateway.store.memberships import add_member
 from gateway.store.money_tables import notices
-from gateway.store.tables import (
-    api_keys,
-    batch_lines,
-    batches,
-    file_chunks,
-    files,
-    model_calls,
-    outbox,
-    response_events,
-    responses,
-    tenants,
-)
+from gateway.store.stored_tables import batch_lines, batches, file_chunks, files, response_events, responses
+from gateway.store.tables import api_keys, model_calls, outbox, tenants
 from gateway.store.tenants import TenantSettings, create_tenant, get_tenant
 from gateway.store.users import create_user, get_user
 

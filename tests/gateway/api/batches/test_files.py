@@ -14,7 +14,7 @@ import pytest
 from gateway import Gateway
 from gateway.store import Database
 from gateway.store.files import delete_expired_files
-from gateway.store.tables import file_chunks, files
+from gateway.store.stored_tables import file_chunks, files
 
 from .conftest import Serve
 

@@ -17,7 +17,8 @@ from gateway.store import Database
 from gateway.store.batch_runs import Line, put_lines
 from gateway.store.batches import StoredBatch, add_batch
 from gateway.store.files import StoredFile, write_file
-from gateway.store.tables import batch_lines, file_chunks, model_calls
+from gateway.store.stored_tables import batch_lines, file_chunks
+from gateway.store.tables import model_calls
 from gateway.types import Principal
 
 from .conftest import Serve, ended, file_of, lines_of, request

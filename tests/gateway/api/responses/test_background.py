@@ -142,7 +142,7 @@ async def test_whoever_follows_a_cancelled_one_is_told(build: Build) -> None:
 async def _ids(gateway: Gateway) -> list[str]:
     from sqlalchemy import select
 
-    from gateway.store.tables import responses
+    from gateway.store.stored_tables import responses
 
     async with gateway._database.connect() as connection:
         query = select(responses.c.id).where(responses.c.status == "in_progress")
