@@ -155,24 +155,24 @@ class Gateway(Starlette):
             lifecycle=self._lifecycle,
             max_body=settings.max_body_bytes,
         )
-        self._calls = call_endpoints(
+        calls = call_endpoints(
             providers=providers,
             access=access,
             pipeline=pipeline,
             lifecycle=self._lifecycle,
             max_body=settings.max_body_bytes,
         )
-        self._keeper = Keeper(self._database, self._ledger, days=settings.responses_days)
+        self._responses = Keeper(self._database, self._ledger, days=settings.responses_days)
         responses = response_endpoints(
             access=access,
             pipeline=pipeline,
             lifecycle=self._lifecycle,
             inflight=self._inflight,
-            keeper=self._keeper,
+            keeper=self._responses,
             max_body=settings.max_body_bytes,
             keep_alive=settings.keepalive_seconds,
         )
-        self._runs = responses.runs
+        self._background = responses.runs
         videos = video_endpoints(
             access=access,
             pipeline=pipeline,
@@ -183,7 +183,7 @@ class Gateway(Starlette):
             providers=providers,
             max_body=settings.max_body_bytes,
         )
-        self._calls = {**self._calls, responses.path: responses.create, videos.path: videos.create}
+        self._calls = {**calls, responses.path: responses.create, videos.path: videos.create}
         core = core_routes(
             calls=self._calls,
             access=access,
@@ -191,7 +191,7 @@ class Gateway(Starlette):
             routing=routing,
             ledger=self._ledger,
         )
-        self._batches = FilesAndBatches(
+        self._files = FilesAndBatches(
             settings,
             access=access,
             database=self._database,
@@ -203,7 +203,7 @@ class Gateway(Starlette):
             routing=routing,
             tenants=self._context.tenants,
         )
-        core = [*self._batches.google, *core, *responses.routes, *videos.routes, *self._batches.routes]
+        core = [*self._files.google, *core, *responses.routes, *videos.routes, *self._files.routes]
         sockets = realtime_routes(access=access, pipeline=pipeline, lifecycle=self._lifecycle)
         core = [*core, OpenApiEndpoint([*core, *sockets]).route]
         services = Services(
@@ -324,9 +324,9 @@ class Gateway(Starlette):
             except BaseException:
                 await self._close()
                 raise
-            self._keeper.start()
+            self._responses.start()
             self._retention.start()
-            self._batches.start()
+            self._files.start()
             loop = asyncio.get_running_loop()
             self._transport_tasks = [loop.create_task(self._serve(t)) for t in self._transports]
             self._lifecycle.started = True
@@ -340,9 +340,9 @@ class Gateway(Starlette):
             task.cancel()
         await asyncio.gather(*self._transport_tasks, return_exceptions=True)  # each is cancelled
         await self.finish(self.config.settings.drain_seconds)
-        await self._runs.stop()
-        await self._batches.stop()
-        await self._keeper.stop()
+        await self._background.stop()
+        await self._files.stop()
+        await self._responses.stop()
         await self._retention.stop()
         await self.registry.stop()
         await self._close()
@@ -352,7 +352,7 @@ class Gateway(Starlette):
     def drain(self) -> None:
         """Be not ready from now on: running calls finish, new ones are refused with 503."""
         self._lifecycle.draining = True
-        self._batches.drain()
+        self._files.drain()
 
     async def finish(self, seconds: float) -> None:
         """Wait until no call is running; after so many seconds, stop those that still are."""

@@ -23,8 +23,8 @@ ASGI middleware that needs to know puts it into `scope["gateway.admitted"]`.
 """
 
 
-class Visitor(Incoming, Protocol):
-    """A request, and who else is to be told of its caller."""
+class CallIncoming(Incoming, Protocol):
+    """A request that may make calls, and who else is to be told of its caller."""
 
     admitted: Admitted | None
 
@@ -37,7 +37,7 @@ class Access:
         self._attempts = attempts
         self._policies = tenants.policies
 
-    async def caller(self, incoming: Visitor) -> Principal:
+    async def caller(self, incoming: CallIncoming) -> Principal:
         """Return who makes calls, with no more rights than its tenant has.
 
         Raises what `principal` raises, `PermissionDenied` when it may not make calls, or its tenant is not served, and

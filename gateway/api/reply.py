@@ -22,7 +22,7 @@ STREAM_HEADERS: RawHeaders = [
     (b"x-accel-buffering", b"no"),
 ]
 
-SOUND = (b"audio/", b"video/", b"image/", b"application/octet-stream")
+MEDIA = (b"audio/", b"video/", b"image/", b"application/octet-stream")
 """Content types of a stream that is no events: it is sent as what it is."""
 
 
@@ -64,9 +64,9 @@ class HttpReply:
     async def begin(self, answer: Answer) -> None:
         """Send the head of a stream, unless a sign of life has done so."""
         if not self.started:
-            if any(name == b"content-type" and kind.startswith(SOUND) for name, kind in answer.headers):
+            if any(name == b"content-type" and kind.startswith(MEDIA) for name, kind in answer.headers):
                 await self._begin([*STREAM_HEADERS[1:], *answer.headers])
-                self._streams = False  # in a sound there is no place for an error: it is only cut
+                self._streams = False  # in these there is no place for an error: they are only cut
                 return
             extra = [header for header in answer.headers if header[0] != b"content-type"]
             answer.headers = []  # a stream may be open for long
@@ -170,9 +170,8 @@ class HttpReply:
         if not self._closed:
             try:
                 sending = self._send(message)
-                self._prompt = (
-                    sending is DONE
-                )  # `gateway serve` sends as soon as it is told; so the next may go so too
+                # `gateway serve` sends as soon as it is told; so the next may go so too.
+                self._prompt = sending is DONE
                 await sending
             except OSError:  # how ASGI 2.4 servers say that the client has gone
                 self._closed = True

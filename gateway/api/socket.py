@@ -57,9 +57,8 @@ class SocketReply:
     async def _listen(self) -> None:
         try:
             await self._hand_on()
-        except (
-            Exception
-        ):  # of a provider's plugin: without an end, the session would go on with nobody listening
+        except Exception:
+            # Of a provider's plugin: without an end, the session would go on with nobody listening.
             log.exception("a message could not be handed on, so its session ends")
             self._broken = True
             if self._session is not None:

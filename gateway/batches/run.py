@@ -103,9 +103,8 @@ class Run:
                 if not await self._step():
                     return
             except (Unavailable, NotOurs):
-                await asyncio.sleep(
-                    PAUSE_SECONDS
-                )  # the journal says when the database is away, the next look whose it is
+                # The journal says when the database is away, the next look whose it is.
+                await asyncio.sleep(PAUSE_SECONDS)
             except Exception:
                 log.exception("%s: a step has failed, trying again", self._batch.id)
                 await asyncio.sleep(PAUSE_SECONDS)

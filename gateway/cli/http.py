@@ -232,9 +232,8 @@ class Http(HttpToolsProtocol):
             self._begin(self.pipeline.pop())
 
     def _cut_off(self) -> None:
-        if not getattr(
-            self.cycle, "response_complete", True
-        ):  # uvicorn has None there before the first request
+        # uvicorn has None there before the first request.
+        if not getattr(self.cycle, "response_complete", True):
             self.transport.close()  # it is no head that grows: an answer is on its way already
             return
         message = f"The request's head is larger than the {MAX_HEAD_BYTES} bytes allowed."

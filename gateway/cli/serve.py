@@ -115,9 +115,8 @@ def _quiet_end() -> Generator[None]:
     """End with 0 on a signal that comes while nothing is served yet; the server takes them as soon as it starts."""
 
     def end(_number: int, _frame: object) -> None:
-        os._exit(
-            0
-        )  # nothing is open yet; an exception could end up in the hands of whatever is being imported
+        # Nothing is open yet; an exception could end up in the hands of whatever is being imported.
+        os._exit(0)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -138,9 +138,8 @@ class Ledger:
             for billing in self._billing:
                 if isinstance(billing, OnFinished):
                     for call in calls:
-                        billing.finished(
-                            call, Outcome()
-                        )  # another process may settle it, so nothing is to be kept
+                        # Another process may settle it, so nothing is to be kept.
+                        billing.finished(call, Outcome())
 
     def _holds(self, call: Call) -> tuple[Write, ...]:
         return tuple(write for billing in self._holding for write in billing.on_open(call))

@@ -56,9 +56,8 @@ def process_start(pid: int) -> str | None:
         except (FileNotFoundError, ProcessLookupError):
             return None
         state, *fields = stat.rpartition(")")[2].split()
-        return (
-            None if state in "ZX" else fields[18]
-        )  # a zombie has ended; proc(5): field 22, after the state in 3
+        # A zombie has ended; proc(5): field 22, after the state in 3.
+        return None if state in "ZX" else fields[18]
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

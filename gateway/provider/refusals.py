@@ -70,10 +70,8 @@ def read(body: bytes) -> Refusal | None:
     code: Any = fields.get("code")
     status: Any = fields.get("status")
     if _is_status(code) and isinstance(status, str):
-        code, status = (
-            status,
-            code,
-        )  # Google's: the code is HTTP's, and the status is the name of its own code
+        # Google's: the code is HTTP's, and the status is the name of its own code.
+        code, status = status, code
     return Refusal(
         message=message,
         type=_word(fields.get("type")),

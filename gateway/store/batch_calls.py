@@ -22,9 +22,8 @@ _ABROAD: Final = "batch:"
 _AT_ONCE: Final = 500
 _LONGEST: Final = 200
 """Characters of a client's request id that are kept."""
-_OPEN: Final = text(
-    "model_calls.status = 'processing'"
-)  # as in the index, word for word: else it is not used
+_OPEN: Final = text("model_calls.status = 'processing'")
+"""As in the index, word for word: else it is not used."""
 
 is_abroad: Final = model_calls.c.worker.startswith(_ABROAD)
 """No process runs such a call, so none can leave it behind."""

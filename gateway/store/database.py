@@ -163,9 +163,8 @@ class Database:
                     await connection.execution_options(gateway_writes=True)
                 yield connection
             finally:
-                await (
-                    connection.close()
-                )  # rolls back what was read, which a database that goes away breaks, too
+                # Rolls back what was read, which a database that goes away breaks, too.
+                await connection.close()
         except (DBAPIError, PoolTimeout) as error:
             if isinstance(error, DBAPIError) and not (
                 isinstance(error, _AWAY) or error.connection_invalidated

@@ -79,9 +79,8 @@ class GeminiImages(ProviderOnly[ImageRequest, ImageAnswer]):
         images = tuple(image for answer in answers for image in _images(answer))
         if not images:
             raise _refused(answers)
-        if any(
-            answer.predictions for answer in answers
-        ):  # Imagen is paid by the picture, and counts no tokens
+        # Imagen is paid by the picture, and counts no tokens.
+        if any(answer.predictions for answer in answers):
             return ImageAnswer(images=images, usage=Usage(images=len(images)))
         used = [usage_of(answer.usage_metadata) for answer in answers]
         known = [usage for usage in used if usage is not None]

@@ -34,8 +34,7 @@ class Networks:
             address = ip_address(client)
         except ValueError:
             return False
-        if (
-            isinstance(address, IPv6Address) and address.ipv4_mapped is not None
-        ):  # as dual-stack sockets say it
+        # As dual-stack sockets say it.
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         return any(address in network for network in self._networks)

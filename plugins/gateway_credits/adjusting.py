@@ -47,9 +47,8 @@ class Adjuster:
     async def on_adjust(self, connection: AsyncConnection, adjustments: Sequence[Adjustment]) -> None:
         """Book a transaction for each adjustment that changes what was paid for its call."""
         whose = await self._accounts(connection, [each.call for each in adjustments])
-        for account in sorted(
-            {paid.account for paid in whose.values()}
-        ):  # all lock in one order, and before they read
+        # All lock in one order, and before they read.
+        for account in sorted({paid.account for paid in whose.values()}):
             await lock(connection, account)
         booked = [
             (each, more)

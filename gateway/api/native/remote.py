@@ -36,7 +36,7 @@ class Remote:
         if not isinstance(provider, Forwards) or provider.paths is None:
             raise ConfigError(
                 [
-                    f"gateway.files.{setting}: '{name}' has no files; leave the setting out to have them stored here"
+                    f"gateway.files.{setting}: '{name}' keeps no files; name another provider, or leave the setting out"
                 ]
             )
         self.name = name

@@ -62,9 +62,8 @@ def encode_request(request: ChatRequest, model: str, losses: Losses) -> bytes:
     body: dict[str, Any] = {"messages": _messages(request.messages, writer)}
     fields, effort = model_fields(request, model, losses)
     if fields.get("thinking", {}).get("type") == "enabled" and _calls_unthought(body["messages"]):
-        losses.cannot(
-            "thinking"
-        )  # Claude refuses to think on, and many clients do not give its thoughts back
+        # Claude refuses to think on, and many clients do not give its thoughts back.
+        losses.cannot("thinking")
         del fields["thinking"]
     body["additionalModelRequestFields"] = fields
     body["system"] = writer.blocks(

@@ -94,7 +94,7 @@ async def test_it_is_settled_also_when_nobody_asks(
     gateway = build(**tables(provider))
     async with gateway.lifespan(), gateway.client as http:
         await begun(AsyncOpenAI(base_url="http://gateway/v1", api_key="t", http_client=http))
-        (watcher,) = gateway._batches._watchers
+        (watcher,) = gateway._files._watchers
         await watcher.go_round()
         assert {call["status"] for call in await calls_in(database)} == {"processing"}
         del provider.has["GET /v1/batches/batch_abc123"]
@@ -132,7 +132,7 @@ async def test_another_process_settles_what_one_has_begun(
     async with second.lifespan(), second.client as http:
         assert {call["status"] for call in await calls_in(database)} == {"processing"}
         provider.ends("completed", b"".join(answered(f"line-{n}") for n in range(3)))
-        (watcher,) = second._batches._watchers
+        (watcher,) = second._files._watchers
         await watcher.go_round()
         assert [call["status"] for call in await calls_in(database)] == ["success"] * 3
 

@@ -85,7 +85,7 @@ async def test_a_running_one_is_deleted(build: Build) -> None:
         assert (await client.delete(f"{PATH}/{queued['id']}")).json()["deleted"]
 
         async def over() -> bool:
-            return gateway.running == 0 and not gateway._runs._tasks
+            return gateway.running == 0 and not gateway._background._tasks
 
         await until(over)
         assert (await client.get(f"{PATH}/{queued['id']}")).status_code == 404
@@ -106,13 +106,13 @@ async def test_one_that_has_not_begun_is_cancelled(build: Build) -> None:
     gateway = build()
     async with gateway.lifespan(), gateway.client as client:
         row = msgspec.structs.replace(LEFT, status="cancelled", worker=None)
-        await gateway._keeper.write((added(row),))
+        await gateway._responses.write((added(row),))
         call = make_call({"model": "mock/echo", "input": "x"}, dialect="openai.responses")
-        waiting = msgspec.structs.replace(row, worker=gateway._keeper.worker)
-        await gateway._runs.start(call, waiting, Corrections({}))
+        waiting = msgspec.structs.replace(row, worker=gateway._responses.worker)
+        await gateway._background.start(call, waiting, Corrections({}))
 
         async def over() -> bool:
-            return not gateway._runs._tasks
+            return not gateway._background._tasks
 
         await until(over)
         assert await list_calls(gateway._database) == []
@@ -194,7 +194,7 @@ async def test_what_a_dead_process_left_behind_is_failed(
     old = msgspec.structs.replace(LEFT, id="resp_old", worker=None, expires_at=time.time() - 1)
     gateway = build()
     async with gateway.lifespan(), gateway.client as client:
-        await gateway._keeper.write((added(LEFT), added(old)))
+        await gateway._responses.write((added(LEFT), added(old)))
 
         async def failed() -> Any:
             found = (await client.get(f"{PATH}/resp_left")).json()
