@@ -14,7 +14,7 @@ from gateway.document import Data, Document, Problem, did_you_mean
 from gateway.errors import ConfigError
 from gateway.loader import KINDS, PluginTable, load
 from gateway.settings import TARGET, ModelRoute, Settings
-from gateway.validation import Invalid, validate
+from gateway.validation import Invalid, ModelT, validate
 
 if TYPE_CHECKING:
     from gateway.plugin import Plugin
@@ -59,8 +59,9 @@ class Config:
     def _from_document(cls, document: Document, extra: Sequence[type[Plugin[Any]]]) -> Self:
         reader = _Reader(document)
         tables = reader.plugins()
-        models = reader.models([table.name for table in tables if table.kind == "provider"])
-        settings = reader.settings()
+        providers = [table.name for table in tables if table.kind == "provider"]
+        models = reader.models(providers)
+        settings = reader.settings(providers)
         if settings is None or reader.problems:
             problems = [*reader.problems, *load(tables, document, extra).problems]
             raise ConfigError([problem.text for problem in sorted(problems)])
@@ -80,12 +81,18 @@ class _Reader:
                 hint = did_you_mean(name, known) or f"; known tables: {', '.join(known)}"
                 self._wrong((name,), f"unknown {noun}{hint}")
 
-    def settings(self) -> Settings | None:
+    def settings(self, providers: Sequence[str]) -> Settings | None:
         table = self.document.data.get("gateway", {})
         if not isinstance(table, Mapping):
             self._wrong(("gateway",), "must be a table: [gateway]")
             return None
-        return self._validated(Settings, ("gateway",), cast("Data", table))
+        settings = self._validated(Settings, ("gateway",), cast("Data", table))
+        if settings is not None:
+            for key in ("provider", "google"):
+                name: str | None = getattr(settings.files, key)
+                if name is not None and name not in providers:
+                    self._wrong(("gateway", "files", key), _unknown_provider(name, providers))
+        return settings
 
     def models(self, providers: Sequence[str]) -> dict[str, ModelRoute]:
         routes: dict[str, ModelRoute] = {}
@@ -95,8 +102,7 @@ class _Reader:
                 routes[path[1]] = route
             for index, provider in _providers(table.get("targets")):
                 if provider not in providers:
-                    hint = did_you_mean(provider, providers) or f"; add a table [provider.{provider}]"
-                    self._wrong((*path, "targets", index), f"unknown provider '{provider}'{hint}")
+                    self._wrong((*path, "targets", index), _unknown_provider(provider, providers))
         return routes
 
     def plugins(self) -> list[PluginTable]:
@@ -125,7 +131,7 @@ class _Reader:
             else:
                 self._wrong((kind, name), f"must be a table: [{kind}.NAME] and below it {name} = …")
 
-    def _validated(self, model: type[Any], path: tuple[str, ...], table: Data) -> Any:
+    def _validated(self, model: type[ModelT], path: tuple[str, ...], table: Data) -> ModelT | None:
         try:
             return validate(model, self.document, path, table)
         except Invalid as error:
@@ -142,6 +148,10 @@ def _providers(targets: Any) -> Iterator[tuple[int, str]]:
         to: Any = cast("Data", target).get("to") if isinstance(target, Mapping) else target
         if isinstance(to, str) and TARGET.fullmatch(to):
             yield index, to.partition(":")[0]
+
+
+def _unknown_provider(name: str, providers: Sequence[str]) -> str:
+    return f"unknown provider '{name}'{did_you_mean(name, providers) or f'; add a table [provider.{name}]'}"
 
 
 def config_path(option: str | None = None) -> Path:

@@ -59,7 +59,7 @@ class SkippedPlugin:
 
 @dataclass(slots=True)
 class Loading:
-    """What loading gave. Use `plugins` only when there are no `problems`."""
+    """What loading gave: `plugins` are those without `problems`."""
 
     plugins: list[LoadedPlugin] = field(default_factory=list[LoadedPlugin])
     skipped: list[SkippedPlugin] = field(default_factory=list[SkippedPlugin])

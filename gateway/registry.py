@@ -56,15 +56,26 @@ class Registry:
         """Load, validate, construct and register every plugin of the config; nothing is started.
 
         `extra` are plugin classes that are known without being installed. Raises `ConfigError` with the problems of
-        all plugins, or `PluginError` for the first that cannot be constructed or registered.
+        all plugins, or `PluginError` where a single one cannot be constructed, or for the first that cannot be registered.
         """
         loading = load(config.plugins, config.document, extra)
-        if loading.problems:
-            cause = ExceptionGroup("plugins could not be loaded", loading.causes) if loading.causes else None
-            raise ConfigError([problem.text for problem in sorted(loading.problems)]) from cause
+        registered: list[Registered] = []
+        failed: list[PluginError] = []
+        for loaded in loading.plugins:
+            try:
+                registered.append(_construct(loaded, context))
+            except PluginError as error:
+                failed.append(error)
+        if loading.problems or len(failed) > 1:
+            causes = [*loading.causes, *failed]
+            problems = [problem.text for problem in sorted(loading.problems)]
+            problems += [error.message for error in failed]
+            cause = ExceptionGroup("plugins could not be loaded", causes) if causes else None
+            raise ConfigError(problems) from cause
+        if failed:
+            raise failed[0]
         manager = PluginManager("gateway")
         manager.add_hookspecs(Hooks)
-        registered = [_construct(loaded, context) for loaded in loading.plugins]
         for plugin in registered:
             _register(manager, plugin)
         return cls(manager, registered, loading.skipped)

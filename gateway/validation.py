@@ -87,7 +87,8 @@ def _worded(details: ErrorDetails, model: type[BaseModel], place: Key) -> str:
     match details["type"]:
         case "extra_forbidden":
             known = _keys(model, place[:-1])
-            return f"unknown key{did_you_mean(str(place[-1]), known) or '; known keys: ' + ', '.join(known)}"
+            known_keys = f"; known keys: {', '.join(known)}" if known else "; there are no keys here"
+            return f"unknown key{did_you_mean(str(place[-1]), known) or known_keys}"
         case "missing":
             return "required key is missing"
         case "value_error" | "assertion_error":

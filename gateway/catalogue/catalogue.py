@@ -54,7 +54,8 @@ class ModelCatalogue:
         try:
             text = extra.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError([f"{extra}: cannot read the price book: {error}"]) from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ConfigError([f"{extra}: cannot read the price book: {reason}"]) from error
         own = read(text, str(extra))
         catalogue = cls(own, where=str(extra))
         for provider in own.models:

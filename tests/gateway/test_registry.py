@@ -145,6 +145,27 @@ def test_a_plugin_that_cannot_be_constructed_is_named() -> None:
     assert error.message.endswith("(plugin service.sample from module samples): not today")
 
 
+def test_a_plugin_without_settings_says_that_it_has_none() -> None:
+    with pytest.raises(ConfigError) as raised:
+        build({"service": {"sample": {"size": 3}}}, make("service.sample"))
+    assert raised.value.problems == ("[service.sample] size: unknown key; there are no keys here",)
+
+
+def test_all_plugins_that_cannot_be_constructed_are_named_beside_what_is_wrong_in_the_file() -> None:
+    def refuse(*_: Any) -> None:
+        raise GatewayError("not today")
+
+    refusing = make("service.sample", __init__=refuse)
+    tables = {"one": {"use": "sample"}, "two": {"use": "sample"}, "three": {"use": "sampel"}}
+    with pytest.raises(ConfigError) as raised:
+        build({"service": tables}, refusing)
+    assert raised.value.problems == (
+        "[service.three]: unknown service 'sampel', did you mean 'sample'?",
+        "construct failed for [service.one] (plugin service.sample from module samples): not today",
+        "construct failed for [service.two] (plugin service.sample from module samples): not today",
+    )
+
+
 @hookimpl
 def misspelt(_self: Any) -> list[Any]:
     return []

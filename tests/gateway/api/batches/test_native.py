@@ -123,5 +123,5 @@ async def test_content_that_breaks_off_is_no_content(serve: Serve, upstream: Fak
 async def test_a_provider_without_files_is_refused_at_the_start(
     build: Callable[..., Gateway], name: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"gateway\.files\.provider"):
+    with pytest.raises(ConfigError, match=rf"gateway\.files\W+provider: .*'{name}'"):
         build(gateway={"files": {"provider": name}})

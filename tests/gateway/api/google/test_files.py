@@ -136,7 +136,7 @@ async def test_without_a_provider_it_says_what_is_missing(serve: Serve) -> None:
 def test_a_provider_without_such_files_is_refused_at_the_start(
     build: Callable[..., Gateway], name: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"gateway\.files\.google"):
+    with pytest.raises(ConfigError, match=rf"gateway\.files\W+google: .*'{name}'"):
         build(files={"google": name})
 
 
