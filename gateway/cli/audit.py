@@ -75,7 +75,7 @@ def list_(ctx: click.Context, tenant: str | None, limit: int, as_json: bool, **g
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, expect: bytes | None, as_json: bool) -> None:
-    """Walk the chain of hashes, and name the first entry that is missing or was changed; then end with 1.
+    """Walk the chain of hashes. Names the first entry that is missing or was changed; then ends with 1.
 
     Note the hash that it prints somewhere else: held against it later, even a chain made anew is found out.
     """
@@ -104,7 +104,7 @@ def verify(ctx: click.Context, expect: bytes | None, as_json: bool) -> None:
 )
 @click.pass_context
 def export(ctx: click.Context, output: IO[str]) -> None:
-    """Write all entries, oldest first, one JSON object per line, with the hashes by which others can verify them.
+    """Write all entries, oldest first. Each is a line of JSON, with the hashes by which others can verify them.
 
     A hash is SHA-256 over the bytes of the one before (32 zero bytes for the first) and the entry without `previous`
     and `hash`, as JSON without spaces and with sorted keys.

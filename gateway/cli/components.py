@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 _ID = click.argument("component", metavar="ID")
 _TENANT = click.option(
-    "--tenant", default="default", show_default=True, help="Whom its calls are counted for."
+    "--tenant",
+    default="default",
+    show_default=True,
+    help="Whose component it is: whom its calls are counted for.",
 )
 _SCOPES = click.option(
     "--scope", "scopes", multiple=True, help="What it may do; may be repeated.  [default: calls.make]"
@@ -59,7 +62,7 @@ def register(
     models: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Register a component with its Ed25519 public KEY: a did:key, hexadecimal or base64."""
+    """Register a component with its public KEY. KEY is an Ed25519 key, as did:key, hexadecimal or base64."""
     from gateway.identity.components import register
 
     new = _new(name, tenant, scopes, models)
@@ -89,7 +92,7 @@ def ticket(
     expires: float,
     as_json: bool,
 ) -> None:
-    """Make a ticket with which a component registers its own key, once."""
+    """Make a ticket for a component. With it, it registers its own key, once."""
     from gateway.identity.components import invite
 
     new = _new(name, tenant, scopes, models)

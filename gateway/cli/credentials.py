@@ -64,7 +64,7 @@ def add(  # noqa: PLR0913 - one for each option
     checked: bool,
     as_json: bool,
 ) -> None:
-    """Seal a credential for PROVIDER, the name of a table in plugins.toml.
+    """Seal a credential for PROVIDER. That is the name of a table in plugins.toml.
 
     Secrets are asked for, or read from standard input: one secret as it is, several as a JSON object by their names.
     """
@@ -116,7 +116,7 @@ def list_(ctx: click.Context, tenant: str | None, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
-    """Make a real call with these credentials, or with all; exit with 1 when a provider refuses one."""
+    """Make a real call with these credentials, or with all. Exits with 1 when a provider refuses one."""
     from gateway.errors import GatewayError
     from gateway.store.credentials import all_credentials
     from gateway.vault.credentials import check

@@ -44,7 +44,7 @@ def upgrade(ctx: click.Context) -> None:
 @db.command()
 @click.pass_context
 def current(ctx: click.Context) -> None:
-    """Print the revisions the database stands at, and those that have not run."""
+    """Print the revisions that have run, and those that have not."""
     from gateway.store.migrate import current, heads
 
     migrations = _migrations(ctx)
@@ -59,7 +59,7 @@ def current(ctx: click.Context) -> None:
 @db.command()
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Compare the tables with what the gateway needs; exit with 1 when they differ."""
+    """Compare the tables with what the gateway needs. Exits with 1 when they differ."""
     from gateway.store.migrate import check
 
     differences = on_database(ctx, lambda database: check(database, _migrations(ctx)))

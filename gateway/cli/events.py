@@ -27,7 +27,7 @@ def events() -> None:
 @json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Show for each sink what waits for it, for how long, and its last error. With --json one object per line."""
+    """Show what waits for each sink, and its last error. With --json one object per line."""
     from gateway.store.sinks import states
 
     configured = _configured(ctx)
@@ -66,7 +66,7 @@ def replay(
     since: float | None,
     until: float | None,
 ) -> None:
-    """Send settled calls to a sink again: its dead letters, by id, or all of a period.
+    """Send settled calls to a sink again. They are its dead letters, or named by id, or all of a period.
 
     Events keep their ids, by which the far side tells that it has them.
     """

@@ -50,7 +50,7 @@ _OPTIONS: Final = (
         "--scope",
         "scopes",
         multiple=True,
-        help="Give this permission; may be repeated. [default: calls.make]",
+        help="Give this permission; may be repeated. A new key has calls.make if nothing is said.",
     ),
     click.option(
         "--model", "models", multiple=True, help="Allow only this model or `prefix*`; may be repeated."

@@ -78,7 +78,7 @@ def list_(
 @json_option
 @click.pass_context
 def names(ctx: click.Context, as_json: bool) -> None:
-    """List the names of the config and of the admin API, and where they lead. With --json one object per line."""
+    """List names that stand for models, and where they lead. They are from the config and the admin API. With --json one object per line."""
     from gateway.cli.model_names import print_names, record
 
     entries = _entries(ctx).values()
@@ -96,7 +96,7 @@ def names(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show all that is known of a model: `provider/model`, a name of the config or the admin API, or a model's own name.
+    """Show all that is known of a model. NAME is `provider/model`, a name of the config or the admin API, or a model's own name.
 
     It also tells where the name is from, where it leads, and whether it may be called.
     """
@@ -128,7 +128,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, live: bool, as_json: bool) -> None:
-    """Check every name in the config that stands for models: known, not retired, priced, able to replace each other.
+    """Check every name in the config that stands for models. They must be known, not retired, priced, and able to replace each other.
 
     With --live it also tells what providers have that is not known here, and the other way round. Exits with 1 when
     there is a problem.

@@ -32,7 +32,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--version", default="export", show_default=True, help="The version that the book is to have.")
 @click.pass_context
 def export(ctx: click.Context, providers: tuple[str, ...], form: str, version: str) -> None:
-    """Print the price book in use: what ships with the gateway, and what the config's book says otherwise."""
+    """Print the price book in use. It is what ships with the gateway, and what the config's book says otherwise."""
     from gateway.catalogue import ModelCatalogue
     from gateway.catalogue.model import ANY
     from gateway.catalogue.writing import document_of, to_json, to_toml
@@ -55,7 +55,7 @@ def export(ctx: click.Context, providers: tuple[str, ...], form: str, version: s
 @click.option("--dry-run", is_flag=True, help="Only check the file, and say what it has.")
 @click.pass_context
 def import_(ctx: click.Context, file: Path, dry_run: bool) -> None:
-    """Make a price file (TOML, or JSON as `export` writes it) the book of the config: `[gateway.prices] book`.
+    """Make a price file the book of the config. It is TOML, or JSON as `export` writes it, and becomes `[gateway.prices] book`.
 
     It takes the place of the file that stood there, and is used from the next start of the gateway on.
     """

@@ -41,7 +41,7 @@ def sell(
     as_json: bool,
     **which: Any,
 ) -> None:
-    """Ask something else for models: a margin on their cost, or rates in credits.
+    """Ask something else for models. That is a margin on their cost, or rates in credits.
 
     A tenant's rule goes before its plan's, this before everybody's; of each, the one for the model before the one for
     its provider. Running gateways follow within a second. Calls that were made before keep their charge, unless they
@@ -72,7 +72,7 @@ def sell(
 @json_option
 @click.pass_context
 def rules(ctx: click.Context, as_json: bool) -> None:
-    """List the selling prices, those that have ended as well; the newest first."""
+    """List the selling prices, the newest first. Those that have ended are there as well."""
     from gateway.store.selling_prices import all_selling_prices
 
     rows = [_shown(row) for row in on_database(ctx, all_selling_prices)]

@@ -31,7 +31,7 @@ def prices() -> None:
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, provider: str | None, tenant: str, as_json: bool) -> None:
-    """List what the models of the config's providers cost now, and what is asked for them."""
+    """List what models cost now, and what is asked for them. Those are the models of the config's providers."""
 
     async def work(priced: Priced) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ def list_(ctx: click.Context, provider: str | None, tenant: str, as_json: bool) 
 @json_option
 @click.pass_context
 def show(ctx: click.Context, name: str, tenant: str, as_json: bool) -> None:
-    """Show every period of a model's price, and what is asked for it now."""
+    """Show every period of a model's price, and what is asked now."""
     provider, _, model = name.partition("/")
 
     async def work(priced: Priced) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def reprice(
     as_json: bool,
     **which: Any,
 ) -> None:
-    """Compare what calls were charged with what they are charged by the prices that hold for their time today.
+    """Compare what calls were charged with today's prices. Those are the prices that today hold for the time of each call.
 
     The calls stay as they are: adjustments are added, once, however often this is run. Which plan a tenant has is known
     only to a running gateway, so prices of plans count here for calls that were charged by them.

@@ -33,9 +33,9 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--model", "models", multiple=True, help="Allow this model or `prefix*`; repeatable."
             ),
-            click.option("--all-models", is_flag=True, help="Allow all models again."),
+            click.option("--all-models", is_flag=True, help="Allow all models."),
             click.option("--provider", "providers", multiple=True, help="Allow this provider; repeatable."),
-            click.option("--all-providers", is_flag=True, help="Allow all providers again."),
+            click.option("--all-providers", is_flag=True, help="Allow all providers."),
             click.option("--requests-per-minute", type=count, help="0 for no limit."),
             click.option("--tokens-per-minute", type=count, help="0 for no limit."),
             click.option("--concurrent", type=count, help="Calls at the same time; 0 for no limit."),
@@ -100,7 +100,7 @@ def show(ctx: click.Context, tenant: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def set_(ctx: click.Context, tenant: str, as_json: bool, **options: Any) -> None:
-    """Change what a tenant may do; running gateways follow within a second."""
+    """Change what a tenant may do. Running gateways follow within a second."""
     from gateway.store.tenants import UNCHANGED, change_tenant, get_tenant
 
     _warn_of_limits(ctx, options)
@@ -143,7 +143,7 @@ def resume(ctx: click.Context, tenant: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def erase(ctx: click.Context, tenant: str, yes: bool) -> None:
-    """Erase a tenant for good: members, keys, credentials, contents, and what is personal in its calls.
+    """Erase a tenant for good. Members, keys, credentials and contents go, and what is personal in its calls.
 
     What its calls cost stays in the ledger. Users who are in no other tenant are erased too.
     """
@@ -165,7 +165,7 @@ def erase(ctx: click.Context, tenant: str, yes: bool) -> None:
 )
 @click.pass_context
 def export(ctx: click.Context, tenant: str, output: Path | None) -> None:
-    """Write all that a tenant has, without secrets: one JSON object per line, with the `kind` of what it tells."""
+    """Write all that a tenant has, without secrets. Each line is a JSON object, with the `kind` of what it tells."""
     from gateway.store.export import export_tenant
 
     async def work(database: Database) -> int:

@@ -65,7 +65,7 @@ def list_(ctx: click.Context, tenant: str | None, as_json: bool) -> None:
 def invite(
     ctx: click.Context, tenant: str, role: str, email: str | None, expires: float, as_json: bool
 ) -> None:
-    """Make a link by which one person joins a tenant, and show it, once."""
+    """Make a link by which one person joins a tenant. It is shown once."""
     from gateway.store.invitations import Invitation, link_of
     from gateway.store.invitations import invite as issue
     from gateway.store.tenants import get_tenant
@@ -111,7 +111,7 @@ def show(ctx: click.Context, user: str, as_json: bool) -> None:
 @_TENANT
 @click.pass_context
 def role(ctx: click.Context, user: str, role: str, tenant: str) -> None:
-    """Give a member of a tenant another role: owner, admin, member, billing, viewer or one of the tenant's own."""
+    """Give a member of a tenant another role. ROLE is owner, admin, member, billing, viewer or one of the tenant's own."""
     from gateway.store.users import find_user
 
     async def work(database: Database) -> Member:
@@ -143,7 +143,7 @@ def remove(ctx: click.Context, user: str, tenant: str) -> None:
 @click.option("--undo", is_flag=True, help="Let them in again.")
 @click.pass_context
 def disable(ctx: click.Context, user: str, undo: bool) -> None:
-    """Let a user in no more, in any tenant; their sessions and keys stop within a second."""
+    """Let a user in no more, in any tenant. Their sessions and keys stop within a second."""
     from gateway.store.users import disable_user, find_user
 
     async def work(database: Database) -> User:
@@ -159,7 +159,7 @@ def disable(ctx: click.Context, user: str, undo: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def erase(ctx: click.Context, user: str, yes: bool) -> None:
-    """Erase a user for good: name, address, ways to sign in, keys, and what is personal in their calls."""
+    """Erase a user for good. Name, address, ways to sign in and keys go, and what is personal in their calls."""
     from gateway.store.erasure import Erased, erase_user
     from gateway.store.users import find_user
 
@@ -178,7 +178,7 @@ def erase(ctx: click.Context, user: str, yes: bool) -> None:
 @json_option
 @click.pass_context
 def owner_link(ctx: click.Context, as_json: bool) -> None:
-    """Make a link that signs the owner in, once, within an hour; and the owner, when there is no user yet."""
+    """Make a link that signs the owner in. It is good once, within an hour; without any user yet, the owner is made too."""
     from gateway.errors import InvalidRequest
     from gateway.identity.owner import ensure_owner, first_owner, sign_in_link
 

@@ -49,7 +49,7 @@ def init(as_json: bool) -> None:
 @json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Show the master keys and how many credentials each seals; exit with 1 when some cannot be opened."""
+    """Show the master keys and how many credentials each seals. Exits with 1 when some cannot be opened."""
     from gateway.store.credentials import all_credentials
     from gateway.vault import CannotOpen
     from gateway.vault.credentials import place_of

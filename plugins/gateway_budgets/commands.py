@@ -122,7 +122,7 @@ def _set_command(database: Database, run: Run) -> click.Command:
         as_json: bool,
         **subjects: str | None,
     ) -> None:
-        """Set a budget of so many credits, as 25/month; without options for the tenant as a whole."""
+        """Set a budget of so many credits, as 25/month. Without options it is for the tenant as a whole."""
         scope, subject = _subject(subjects)
         new = NewBudget(
             tenant=tenant,
@@ -156,7 +156,7 @@ def _status_command(database: Database, currencies: Mapping[str, Decimal], run: 
     @_TENANT
     @_JSON
     def status(tenant: str, as_json: bool) -> None:
-        """Tell how budgets stand, those that keys have of their own among them. With --json one object per line."""
+        """Tell how budgets stand. Those that keys have of their own are among them. With --json one object per line."""
         found = run(lambda: _standings(database, currencies, tenant))
         as_row = _status if as_json else _standing_row
         none = f"The tenant {tenant} has no budgets. Set one: gateway budgets set 100/month --tenant {tenant}"

@@ -47,7 +47,7 @@ class _AmountType(click.ParamType[Any]):
 
 
 _ACCOUNT, _AMOUNT = _AccountType(), _AmountType()
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _reference = click.option("--reference", help="The reason, told only once: again, nothing happens.")
 
 
@@ -56,7 +56,7 @@ _reference = click.option("--reference", help="The reason, told only once: again
 @_json
 @click.pass_obj
 def balance(book: Book, account: Account, as_json: bool) -> None:
-    """Show what ACCOUNT has: TENANT, or TENANT/USER where accounts are of users."""
+    """Show what ACCOUNT has. ACCOUNT is TENANT, or TENANT/USER where accounts are of users."""
 
     async def work() -> tuple[Any, Any]:
         found = await book.balance(account)
@@ -77,7 +77,13 @@ def balance(book: Book, account: Account, as_json: bool) -> None:
 @click.command()
 @click.argument("account", type=_ACCOUNT)
 @click.argument("amount", type=_AMOUNT)
-@click.option("--kind", type=click.Choice(["paid", "promotional"]), default="paid", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["paid", "promotional"]),
+    default="paid",
+    show_default=True,
+    help="Whether somebody paid for it.",
+)
 @click.option(
     "--priority",
     type=click.IntRange(0, 100),
@@ -145,7 +151,7 @@ def refund(book: Book, tenant: str, call: str, amount: int | None, as_json: bool
 def transfer(
     book: Book, source: Account, to: Account, amount: int, reference: str | None, as_json: bool
 ) -> None:
-    """Move AMOUNT of credit from account SOURCE to account TO; it keeps its kind and expiry."""
+    """Move AMOUNT of credit from account SOURCE to account TO. It keeps its kind and expiry."""
 
     async def work() -> bool:
         await _check(book, to)
@@ -158,7 +164,9 @@ def transfer(
 
 @click.command()
 @click.argument("account", type=_ACCOUNT)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most."
+)
 @_json
 @click.pass_obj
 def history(book: Book, account: Account, limit: int, as_json: bool) -> None:
@@ -178,11 +186,16 @@ def history(book: Book, account: Account, limit: int, as_json: bool) -> None:
 
 
 @click.command(name="verify")
-@click.option("--since", type=click.DateTime(), help="Look at calls that ended from then on (UTC).")
+@click.option(
+    "--since",
+    metavar="TIME",
+    type=click.DateTime(),
+    help="Look at calls that ended from then on: 2026-10-31, or with T12:00:00 behind it, in UTC.",
+)
 @_json
 @click.pass_obj
 def verify_(book: Book, since: datetime | None, as_json: bool) -> None:
-    """Prove that the journal balances, that balances are its sums, and that each charged call is in it.
+    """Prove that the books are right. The journal balances, balances are its sums, and each charged call is in it.
 
     Exits with 1 and names what is wrong, the first problem first.
     """
