@@ -11,6 +11,7 @@ import click
 
 _COLOURS: Final = {
     "active": "green",
+    "working": "green",
     "open": "green",
     "paid": "green",
     "accepted": "cyan",
@@ -19,6 +20,7 @@ _COLOURS: Final = {
     "suspended": "yellow",
     "disabled": "yellow",
     "expired": "yellow",
+    "failing": "red",
     "revoked": "red",
     "erased": "red",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from gateway.cli.options import json_option
 from gateway.cli.times import Duration, rfc3339
 from gateway.cli.work import on_database
 from gateway.commands import command_actor
+from gateway.shown import print_rows
 
 if TYPE_CHECKING:
     from gateway.store import Database
@@ -114,15 +114,8 @@ def list_(ctx: click.Context, tenant: str, as_json: bool) -> None:
     from gateway.store.components import list_components
 
     rows = on_database(ctx, lambda database: list_components(database, tenant))
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(_record(row)))
-    elif rows:
-        _print_table(rows)
-    else:
-        click.echo(
-            f"The tenant {tenant} has no components. Register one: gateway components register NAME KEY"
-        )
+    none = f"The tenant {tenant} has no components. Register one: gateway components register NAME KEY"
+    print_rows([*map(_record if as_json else _row, rows)], as_json=as_json, none=none)
 
 
 @components.command()
@@ -181,21 +174,6 @@ def _record(row: Component) -> dict[str, Any]:
     )
 
 
-def _print_table(rows: Sequence[Component]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "name", "scheme", "state", "key id"):
-        table.add_column(name, no_wrap=name != "key id")
-    for row in rows:
-        colour = "green" if row.disabled_at is None else "yellow"
-        table.add_row(
-            Text(row.id, "cyan"),
-            Text(row.name),
-            Text(row.scheme),
-            Text(_state(row), colour),
-            Text(row.key_id),
-        )
-    Console().print(table)
+def _row(row: Component) -> dict[str, Any]:
+    shown = _record(row)
+    return {name: shown[name] for name in ("id", "name", "scheme", "state", "key_id")}

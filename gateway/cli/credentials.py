@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.credential_fields import ask_fields
-from gateway.cli.credentials_view import print_table, record, show
+from gateway.cli.credentials_view import record, row_of, show
 from gateway.cli.options import config_of, json_option
 from gateway.cli.vault import opened_vault
 from gateway.cli.work import on_database
 from gateway.commands import command_actor
+from gateway.shown import print_rows
 
 if TYPE_CHECKING:
     from gateway.protocols import Provider
@@ -102,13 +103,8 @@ def list_(ctx: click.Context, tenant: str | None, as_json: bool) -> None:
         return await list_credentials(database, tenant=tenant)
 
     rows = on_database(ctx, work)
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(record(row)))
-    elif rows:
-        print_table(rows)
-    else:
-        click.echo("The vault holds no credentials. Add one: gateway credentials add openai")
+    none = "The vault holds no credentials. Add one: gateway credentials add openai"
+    print_rows([*map(record if as_json else row_of, rows)], as_json=as_json, none=none)
 
 
 @credentials.command()
