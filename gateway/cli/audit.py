@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 
 from gateway.cli.options import json_option
 from gateway.cli.times import Moment, rfc3339
@@ -121,8 +122,7 @@ def export(ctx: click.Context, output: IO[str]) -> None:
 
 
 def _record(entry: Entry) -> dict[str, Any]:
-    fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    return {**fields, "at": rfc3339(entry.at)}
+    return {**asdict(entry), "at": rfc3339(entry.at)}
 
 
 def _print_table(entries: Sequence[Entry]) -> None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 
 from gateway.cli.options import json_option, registry_of
 from gateway.cli.times import Moment, rfc3339
@@ -95,7 +96,7 @@ def _configured(ctx: click.Context) -> set[str]:
 
 
 def _state(state: SinkState, configured: set[str], *, as_json: bool) -> dict[str, Any]:
-    row = {name: getattr(state, name) for name in state.__struct_fields__}
+    row = asdict(state)
     row |= {name: rfc3339(row[name]) for name in ("delivered_at", "failed_at")}
     if as_json:
         return {**row, "lag": round(state.lag, 3), "configured": state.sink in configured}
@@ -112,5 +113,5 @@ def _state(state: SinkState, configured: set[str], *, as_json: bool) -> dict[str
 
 
 def _letter(letter: DeadLetter) -> dict[str, Any]:
-    row = {name: getattr(letter, name) for name in letter.__struct_fields__}
+    row = asdict(letter)
     return {**row, "died_at": rfc3339(letter.died_at)}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -16,7 +17,7 @@ from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.checks import check_name
 from gateway.store.identity_tables import components
 from gateway.store.random_ids import new_id
-from gateway.store.structs import many, one, page
+from gateway.store.structs import many, of_tenant, page
 from gateway.types import MAKE_CALLS
 
 if TYPE_CHECKING:
@@ -187,15 +188,11 @@ async def delete_component(
 
 
 async def _present(connection: AsyncConnection, tenant: str, id: str) -> Component:
-    query = select(components).where(components.c.tenant == tenant, components.c.id == id)
-    found = await one(connection, query, Component)
-    if found is None:
-        raise InvalidRequest(f"There is no component {id!r}.", status=404, code="not_found")
-    return found
+    return await of_tenant(connection, components, tenant, id, Component, "component")
 
 
 def _values(row: Component) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in row.__struct_fields__}
+    values = asdict(row)
     return {
         **values,
         "scopes": [*row.scopes],

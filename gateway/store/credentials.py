@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from sqlalchemy import ColumnElement, case, delete, func, insert, select, tuple_, update
 
 from gateway.errors import InvalidRequest
@@ -94,7 +94,7 @@ async def insert_credential(database: Database, row: StoredCredential, *, actor:
         revision = await bump(connection, REVISION)
         if row.tenant != OPERATOR:
             await _refuse_too_many(connection, row)
-        values = {**{name: getattr(row, name) for name in row.__struct_fields__}, "revision": revision}
+        values = {**asdict(row), "revision": revision}
         await connection.execute(insert(credentials).values(**values))
         stored = await _get(connection, row.id, row.tenant)
         await record(connection, actor, "credential.add", row.id, tenant=row.tenant, after=_audited(stored))

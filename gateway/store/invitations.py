@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import insert, select, update
 
 from gateway.errors import InvalidRequest, PermissionDenied
@@ -14,7 +15,7 @@ from gateway.store.audit import Actor, record
 from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.identity_tables import invitations
 from gateway.store.random_ids import new_id, new_secret
-from gateway.store.structs import one, page
+from gateway.store.structs import of_tenant, one, page
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -90,7 +91,7 @@ async def invite(
             revoked_at=None,
             revision=revision,
         )
-        values: dict[str, Any] = {name: getattr(row, name) for name in row.__struct_fields__}
+        values: dict[str, Any] = asdict(row)
         await connection.execute(insert(invitations).values(**values, digest=_digest(token)))
         after = {"role": role, "for_an_address": email is not None}  # not which: it may have to be forgotten
         await record(connection, actor, "invitation.create", row.id, tenant=tenant, after=after)
@@ -176,11 +177,7 @@ async def _open(connection: AsyncConnection, token: str) -> Invitation | None:
 
 
 async def _present(connection: AsyncConnection, tenant: str, id: str) -> Invitation:
-    query = select(invitations).where(invitations.c.tenant == tenant, invitations.c.id == id)
-    found = await one(connection, query, Invitation)
-    if found is None:
-        raise InvalidRequest(f"There is no invitation {id!r}.", status=404, code="not_found")
-    return found
+    return await of_tenant(connection, invitations, tenant, id, Invitation, "invitation")
 
 
 def _digest(token: str) -> bytes:

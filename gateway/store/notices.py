@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import and_, insert, select, text, update
 
 from gateway.store.calls import rfc3339
@@ -58,10 +59,7 @@ def digest(*of: object) -> str:
 async def post(connection: AsyncConnection, *new: Notice) -> None:
     """Write notices within the transaction that makes what they tell of; those that are there stay as they are."""
     for start in range(0, len(new), _AT_ONCE):
-        rows = [
-            {name: getattr(each, name) for name in each.__struct_fields__} | {"sent": False}
-            for each in new[start : start + _AT_ONCE]
-        ]
+        rows = [asdict(each) | {"sent": False} for each in new[start : start + _AT_ONCE]]
         await connection.execute(insert_into(connection, notices).on_conflict_do_nothing(), rows)
 
 

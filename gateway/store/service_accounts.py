@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import delete, insert, select, update
 
-from gateway.errors import InvalidRequest
 from gateway.store.audit import Actor, record
 from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.checks import check_name
 from gateway.store.identity_tables import service_accounts
 from gateway.store.random_ids import new_id
-from gateway.store.structs import one, page
+from gateway.store.structs import of_tenant, page
 from gateway.store.tables import api_keys
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def create_service_account(
             disabled_at=None,
             revision=revision,
         )
-        values = {name: getattr(row, name) for name in row.__struct_fields__}
+        values = asdict(row)
         await connection.execute(insert(service_accounts).values(**values))
         after = {"name": name, "role": role}
         await record(connection, actor, "service_account.create", row.id, tenant=tenant, after=after)
@@ -147,8 +147,4 @@ async def delete_service_account(
 
 
 async def _present(connection: AsyncConnection, tenant: str, id: str) -> ServiceAccount:
-    query = select(service_accounts).where(service_accounts.c.tenant == tenant, service_accounts.c.id == id)
-    found = await one(connection, query, ServiceAccount)
-    if found is None:
-        raise InvalidRequest(f"There is no service account {id!r}.", status=404, code="not_found")
-    return found
+    return await of_tenant(connection, service_accounts, tenant, id, ServiceAccount, "service account")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from sqlalchemy import select
+
+from gateway.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, RowMapping, Select
+    from sqlalchemy import ColumnElement, RowMapping, Select, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store.database import Database
@@ -19,6 +22,16 @@ async def one(connection: AsyncConnection, query: Select[Any], type: type[T]) ->
     """The only row that a query finds; None when it finds none."""
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else struct_of(row, type)
+
+
+async def of_tenant(
+    connection: AsyncConnection, table: Table, tenant: str, id: str, type: type[T], what: str
+) -> T:
+    """The row of a tenant that has an id. Raises `InvalidRequest` (404): there is no `what` of that id."""
+    found = await one(connection, select(table).where(table.c.tenant == tenant, table.c.id == id), type)
+    if found is None:
+        raise InvalidRequest(f"There is no {what} {id!r}.", status=404, code="not_found")
+    return found
 
 
 async def many(connection: AsyncConnection, query: Select[Any], type: type[T]) -> list[T]:

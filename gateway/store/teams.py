@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import and_, delete, insert, select, update
 
 from gateway.errors import InvalidRequest
@@ -15,7 +16,7 @@ from gateway.store.checks import check_name
 from gateway.store.identity_tables import memberships, team_members, teams
 from gateway.store.memberships import is_member
 from gateway.store.random_ids import new_id
-from gateway.store.structs import one, page
+from gateway.store.structs import of_tenant, page
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -46,7 +47,7 @@ async def create_team(database: Database, tenant: str, name: str, *, actor: Acto
         row = Team(
             tenant=tenant, id=new_id("team_"), name=name, created_at=now, updated_at=now, revision=revision
         )
-        values = {name: getattr(row, name) for name in row.__struct_fields__}
+        values = asdict(row)
         await connection.execute(insert(teams).values(**values))
         await record(connection, actor, "team.create", row.id, tenant=tenant, after={"name": name})
     return row
@@ -151,8 +152,4 @@ async def _touch(connection: AsyncConnection, tenant: str, id: str, revision: in
 
 
 async def _present(connection: AsyncConnection, tenant: str, id: str) -> Team:
-    query = select(teams).where(teams.c.tenant == tenant, teams.c.id == id)
-    found = await one(connection, query, Team)
-    if found is None:
-        raise InvalidRequest(f"There is no team {id!r}.", status=404, code="not_found")
-    return found
+    return await of_tenant(connection, teams, tenant, id, Team, "team")

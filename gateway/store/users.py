@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import func, insert, select, update
 
 from gateway.errors import InvalidRequest
@@ -80,9 +81,7 @@ async def create_user(
         erased_at=None,
         revision=revision,
     )
-    await connection.execute(
-        insert(users).values({name: getattr(row, name) for name in row.__struct_fields__})
-    )
+    await connection.execute(insert(users).values(asdict(row)))
     return row
 
 

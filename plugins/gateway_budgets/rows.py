@@ -14,7 +14,7 @@ from gateway.store.changes import Expected, bump, check_expected
 from gateway.store.checks import check_name
 from gateway.store.keys import get_key
 from gateway.store.random_ids import new_id
-from gateway.store.structs import many, one, page
+from gateway.store.structs import many, of_tenant, one, page
 from gateway.store.teams import get_team
 from gateway_budgets.amount import shown
 from gateway_budgets.period import Span, zone_of
@@ -182,8 +182,4 @@ def _shown(row: Budget) -> dict[str, str]:
 
 
 async def _present(connection: AsyncConnection, tenant: str, id: str) -> Budget:
-    query = select(budgets).where(budgets.c.tenant == tenant, budgets.c.id == id)
-    found = await one(connection, query, Budget)
-    if found is None:
-        raise InvalidRequest(f"There is no budget {id!r}.", status=404, code="not_found")
-    return found
+    return await of_tenant(connection, budgets, tenant, id, Budget, "budget")
