@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -11,6 +11,9 @@ from gateway.errors import PermissionDenied
 from gateway.store.identities import Identity, IdentityKind
 from gateway.store.sessions import Session
 from gateway.types import Principal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 __all__ = ["Client", "Identity", "IdentityKind", "Proof", "Rules", "Session", "SignedIn", "Visitor"]
 
@@ -36,6 +39,12 @@ class Client(Struct, frozen=True, kw_only=True):
 
     address: str | None = None
     agent: str | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> Client:
+        """Tell it of a request."""
+        address = request.client.host if request.client else None
+        return cls(address=address, agent=request.headers.get("user-agent"))
 
 
 class SignedIn(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.errors import GatewayError, InvalidRequest, PermissionDenied, Unavailable
 from gateway.identity import Actor
 from gateway.identity.components import key_id_of, read_public_key
+from gateway.identity.people import Client
 from gateway.small_body import small_body
 from gateway.store.components import NewComponent, count_waiting, create_component
 from gateway_aigne.gate import refusal
@@ -59,7 +60,7 @@ class Apps:
             raise PermissionDenied(
                 "Apps do not register themselves at this gateway: ask its administrator to register the public key."
             )
-        address = request.client.host if request.client else None
+        address = Client.of(request).address
         await self._context.sessions.begin(address)
         key = read_public_key((await _registering(request)).public_key)
         id = key_id_of(_SCHEME, key)  # noqa: A001 - the field's name
@@ -134,7 +135,7 @@ async def _registering(request: Request) -> _Registering:
 
 
 def _actor(who: Principal, request: Request) -> Actor:
-    address = request.client.host if request.client else None
+    address = Client.of(request).address
     if who.user is not None:
         return Actor(kind="user", id=who.user, address=address)
     return Actor(kind="key", id=who.key or who.authenticator, address=address)

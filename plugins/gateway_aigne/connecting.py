@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.errors import InvalidRequest, PermissionDenied
 from gateway.identity import Actor
+from gateway.identity.people import Client
 from gateway.store.keys import create_key
 from gateway.store.tickets import UNDER_WAY, Tickets
 from gateway_aigne.cryptojs import encrypt
@@ -45,7 +46,7 @@ class Connecting:
 
     async def begin(self, request: Request) -> Response:
         """Open a session. Raises `RateLimited` for an address that asks too often, `Unavailable` when too many do."""
-        address = request.client.host if request.client else None
+        address = Client.of(request).address
         await self._sessions.begin(address)
         asked = {
             "address": address,

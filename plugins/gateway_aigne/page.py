@@ -94,7 +94,7 @@ class GrantPage:
                 _token(request),
                 visitor.principal,
                 name=_app(request),
-                address=request.client.host if request.client else None,
+                address=Client.of(request).address,
             )
         except GatewayError as error:
             return self._told(error, words)
@@ -103,9 +103,7 @@ class GrantPage:
         return answer
 
     async def _visitor(self, request: Request) -> Visitor | None:
-        client = Client(
-            address=request.client.host if request.client else None, agent=request.headers.get("user-agent")
-        )
+        client = Client.of(request)
         return await self._sessions.visit(dict(request.scope["headers"]), client=client)
 
     def _told(self, error: GatewayError, words: Mapping[str, str]) -> Response:

@@ -36,7 +36,7 @@ async def begin(desk: Desk, request: Request) -> Response:
     tenant = (await read_form(request)).get("tenant") or None
     if tenant is not None and not (len(tenant) <= MAX_ID and tenant.isprintable()):
         raise InvalidRequest(f"The id of a tenant is at most {MAX_ID} printable characters.", param="tenant")
-    codes = await _devices(desk).begin(_client(request), tenant=tenant)
+    codes = await _devices(desk).begin(Client.of(request), tenant=tenant)
     page = desk.sessions.rules.public_url + PATH
     return JSONResponse(
         {
@@ -57,11 +57,11 @@ async def token(desk: Desk, request: Request) -> Response:
         form = await read_form(request)
         match form.get("grant_type"):
             case "urn:ietf:params:oauth:grant-type:device_code":
-                found = await _devices(desk).collect(form.get("device_code", ""), client=_client(request))
+                found = await _devices(desk).collect(form.get("device_code", ""), client=Client.of(request))
                 return _refused(found, _WORDS[found]) if isinstance(found, str) else _granted(found)
             case "refresh_token":
                 token = form.get("refresh_token", "")
-                return _granted(await desk.sessions.refresh(token, client=_client(request)))
+                return _granted(await desk.sessions.refresh(token, client=Client.of(request)))
             case _:
                 return _refused(
                     "unsupported_grant_type", f"Send {DEVICE_GRANT} or refresh_token as grant_type."
@@ -109,11 +109,6 @@ async def _waiting(asked: Asked, code: str) -> Waiting | None:
 
 def _devices(desk: Desk) -> Devices:
     return Devices(desk.database, desk.sessions)
-
-
-def _client(request: Request) -> Client:
-    address = request.client.host if request.client else None
-    return Client(address=address, agent=request.headers.get("user-agent"))
 
 
 def _granted(signed_in: SignedIn) -> Response:

@@ -116,9 +116,7 @@ class Asked:
         self.language: Language = desk.languages.choose(
             request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language")
         )
-        self.client = Client(
-            address=request.client.host if request.client else None, agent=request.headers.get("user-agent")
-        )
+        self.client = Client.of(request)
         self.form = QueryParams()
         self.visitor: Visitor | None = None
         self.name = ""

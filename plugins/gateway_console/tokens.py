@@ -37,9 +37,7 @@ async def refresh(desk: Desk, request: Request) -> Response:
     `x-csrf-token`.
     """
     body = await small_body(request, MAX_BYTES)
-    client = Client(
-        address=request.client.host if request.client else None, agent=request.headers.get("user-agent")
-    )
+    client = Client.of(request)
     if not body:
         headers: dict[bytes, bytes] = dict(request.scope["headers"])
         visitor = await desk.sessions.visit(headers, client=client)
@@ -72,7 +70,7 @@ async def out(desk: Desk, request: Request) -> Response:
         kind="user",
         id=user,
         request_id=request.scope.get("gateway.request_id"),
-        address=request.client.host if request.client else None,
+        address=Client.of(request).address,
     )
     await desk.sessions.revoke(session, user=user, actor=actor)
     return Response(status_code=204, headers=_NO_STORE)

@@ -82,7 +82,7 @@ class OidcSignIn:
 
     async def _add(self, request: Request) -> Response:
         try:
-            visit = await self._sessions.visit(_headers(request), client=_client(request))
+            visit = await self._sessions.visit(_headers(request), client=Client.of(request))
             if visit is None:
                 raise PermissionDenied("Sign in first.", code="not_signed_in")
             form = await _form(request)
@@ -104,7 +104,7 @@ class OidcSignIn:
 
         Raises `RateLimited`, `Unavailable`.
         """
-        await self._sessions.begin(_client(request).address)
+        await self._sessions.begin(Client.of(request).address)
         state, nonce, verifier = new_verifier(), new_verifier(), new_verifier()
         try:
             url = await authorization_url(
@@ -135,7 +135,7 @@ class OidcSignIn:
             await self._add_identity(proof, data, request)
         else:
             signed_in = await self._sessions.sign_in(
-                proof, method="oidc", client=_client(request), invitation=data["invitation"]
+                proof, method="oidc", client=Client.of(request), invitation=data["invitation"]
             )
             response.raw_headers.extend(self._sessions.cookies.headers(signed_in))
         return response
@@ -178,7 +178,7 @@ class OidcSignIn:
             kind="user",
             id=user,
             request_id=request.scope.get("gateway.request_id"),
-            address=_client(request).address,
+            address=Client.of(request).address,
         )
         await self._sessions.add_identity(user, proof, actor=actor)
 
@@ -200,12 +200,6 @@ class OidcSignIn:
 
 def _headers(request: Request) -> dict[bytes, bytes]:
     return dict(request.scope["headers"])
-
-
-def _client(request: Request) -> Client:
-    return Client(
-        address=request.client.host if request.client else None, agent=request.headers.get("user-agent")
-    )
 
 
 async def _form(request: Request) -> dict[str, str]:
