@@ -24,10 +24,10 @@ from gateway.api.file_routes import FilesAndBatches
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.openapi import OpenApiEndpoint
 from gateway.api.proxies import TrustedProxies
-from gateway.api.realtime import realtime_routes
 from gateway.api.responses import Keeper, response_endpoints
 from gateway.api.routes import CallRoutes, call_endpoints, core_routes
 from gateway.api.sending import Numbered
+from gateway.api.session_routes import session_routes
 from gateway.api.videos import video_endpoints
 from gateway.config import Config
 from gateway.effective import summary
@@ -204,7 +204,9 @@ class Gateway(Starlette):
             tenants=self._context.tenants,
         )
         core = [*self._files.google, *core, *responses.routes, *videos.routes, *self._files.routes]
-        sockets = realtime_routes(access=access, pipeline=pipeline, lifecycle=self._lifecycle)
+        sockets = session_routes(
+            access=access, pipeline=pipeline, lifecycle=self._lifecycle, max_body=settings.max_body_bytes
+        )
         core = [*core, OpenApiEndpoint([*core, *sockets]).route]
         services = Services(
             config=config,

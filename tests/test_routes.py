@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
 
 from gateway import Gateway, Plugin
 from gateway.admin import PREFIX
@@ -18,6 +19,7 @@ from gateway.admin.resources import endpoints
 from gateway.identity.permissions import PERMISSIONS
 from gateway.schema import installed
 from gateway.types import MAKE_CALLS
+from gateway.wire.gemini_live import VERSIONS, live_path
 
 from .gateway.admin.people import People, signed_in
 
@@ -55,6 +57,7 @@ LISTED = [
 ]
 NEEDS = {path: kind for kind, path, *_ in LISTED}
 """By path; that of a WebSocket begins with `ws:`."""
+LIVE_PATHS = {live_path(version) for version in VERSIONS}
 
 EVERYTHING = signed_in("default", "usr_all", *PERMISSIONS)
 
@@ -87,6 +90,8 @@ def ask(client: TestClient, method: str, path: str, headers: dict[str, str]) -> 
 
 def denied(client: TestClient, route: BaseRoute, headers: dict[str, str]) -> set[int]:
     """The statuses with which every method of a route answers."""
+    if isinstance(route, WebSocketRoute) and route.path in LIVE_PATHS:
+        return {closed(client, route.path, headers)}
     if isinstance(route, WebSocketRoute):
         with (
             pytest.raises(WebSocketDenialResponse) as refusal,
@@ -97,6 +102,16 @@ def denied(client: TestClient, route: BaseRoute, headers: dict[str, str]) -> set
     assert isinstance(route, Route)
     methods = (route.methods or {"GET", "POST", "DELETE"}) - {"HEAD"}
     return {ask(client, method, route.path, headers) for method in methods}
+
+
+def closed(client: TestClient, path: str, headers: dict[str, str]) -> int:
+    """The status of what Google's clients hear as the reason why their session is closed."""
+    with client.websocket_connect(path, headers=headers) as session:
+        session.send_text('{"setup": {"model": "models/mock/echo"}}')
+        with pytest.raises(WebSocketDisconnect) as end:
+            session.receive_bytes()
+    assert end.value.code == 1008
+    return 403 if "needs the permission" in end.value.reason else 401
 
 
 def listed(gateway: Gateway) -> list[BaseRoute]:

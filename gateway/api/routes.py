@@ -24,7 +24,7 @@ from gateway.ledger import Ledger
 from gateway.pipeline import Pipeline
 from gateway.protocols import Provider
 from gateway.routing import RoutingTable
-from gateway.wire import PASSTHROUGH, REALTIME, WIRES
+from gateway.wire import LIVE, PASSTHROUGH, REALTIME, WIRES
 
 CALLS: Final = MappingProxyType(
     {
@@ -51,7 +51,7 @@ CALLS: Final = MappingProxyType(
 MANNERS: Final = MappingProxyType({"anthropic.messages": ANTHROPIC, "anthropic.count_tokens": ANTHROPIC})
 """The dialects that have headers of their own."""
 
-_OTHERWISE: Final = frozenset({PASSTHROUGH, REALTIME})
+_OTHERWISE: Final = frozenset({LIVE, PASSTHROUGH, REALTIME})
 """Dialects that are not served with one request and one answer."""
 
 

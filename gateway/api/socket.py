@@ -23,8 +23,9 @@ _DEADLINE_PASSED: Final = frozenset({"session_expired", "timeout"})
 class SocketReply:
     """Answers one client's session.
 
-    It is accepted once the provider has opened its side, so that whatever prevents that is told with an HTTP status.
-    From then on, one task hands the client's messages on, each when the provider has room for it.
+    It is accepted once the provider has opened its side, so that whatever prevents that is told with an HTTP status;
+    or earlier, where a dialect wants that. From then on, one task hands the client's messages on, each when the provider
+    has room for it.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class SocketReply:
         self._subprotocol = subprotocol
         self._session: Session | None = None
         self._left = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._accepted = False
         self._closed = False
         self._writing = False
         self._broken = False
@@ -66,6 +69,7 @@ class SocketReply:
 
     async def _hand_on(self) -> None:
         while (message := await self._receive())["type"] != "websocket.disconnect":
+            await self._begun.wait()  # a client that was accepted early need not wait for the provider
             if self._session is not None:
                 text: str | None = message.get("text")
                 await self._session.send(message["bytes"] if text is None else text)
@@ -78,19 +82,26 @@ class SocketReply:
         """Answer without a session, as an interceptor may."""
         await self._deny(answer.status, answer.headers, answer.body)
 
+    async def accept(self, headers: RawHeaders) -> None:
+        """Accept the client, unless it was accepted before."""
+        if not self._accepted:
+            self._accepted = True
+            accept = {"type": "websocket.accept", "subprotocol": self._subprotocol}
+            await self._emit({**accept, "headers": [*headers, self._request_id]})
+
     async def begin(self, answer: Answer) -> None:
-        """Accept the client."""
+        """Accept the client, whose messages are handed on from now on."""
         self.started = True
         self._session = answer.session
         if self._closed and self._session is not None:
             await self._session.close()
-        headers = [*answer.headers, self._request_id]
-        await self._emit({"type": "websocket.accept", "subprotocol": self._subprotocol, "headers": headers})
+        self._begun.set()
+        await self.accept(answer.headers)
 
     async def write(self, data: bytes) -> None:
         """Send one message; waits while the client is slow."""
         self._writing = True
-        await self._emit({"type": "websocket.send", "text": data.decode()})
+        await self._emit(self._message(data))
         self._writing = False
 
     async def end(self) -> None:
@@ -99,13 +110,16 @@ class SocketReply:
 
     async def fail(self, error: GatewayError) -> None:
         """Refuse, or end a session that has begun with an error event."""
-        if not self.started:
+        if not self._accepted:
             headers = [(b"content-type", b"application/json"), *error.headers]
             await self._deny(error.status, headers, self._wire.error(error))
             return
-        if not self._writing:  # else it was broken off while it waited for a client that does not read
-            await self.write(self._wire.error_event(error))
-        await self._close(_close_code(error), error.code or error.type)
+        event = self._wire.error_event(error)
+        if (
+            event and not self._writing
+        ):  # else it was broken off while it waited for a client that does not read
+            await self.write(event)
+        await self._close(*self._last_words(error))
 
     async def gone(self) -> None:
         """Wait until the client has gone before its session began; after that, it just ends one that did."""
@@ -119,9 +133,18 @@ class SocketReply:
     def keep_alive(self, seconds: float) -> None:
         """Do nothing: the server sends pings."""
 
+    def _message(self, data: bytes) -> Message:
+        return {"type": "websocket.send", "text": data.decode()}
+
+    def _last_words(self, error: GatewayError) -> tuple[int, str]:
+        """Code and reason for closing."""
+        return close_code(error), error.code or error.type
+
     async def _deny(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.started = True
-        if self._can_deny:
+        if self._accepted:
+            await self._close(1011, "")
+        elif self._can_deny:
             head = [*headers, (b"content-length", b"%d" % len(body)), self._request_id]
             await self._emit({"type": f"{_DENIAL}.start", "status": status, "headers": head})
             await self._emit({"type": f"{_DENIAL}.body", "body": body})
@@ -139,8 +162,8 @@ class SocketReply:
                 await self._send(message)
 
 
-def _close_code(error: GatewayError) -> int:
-    """https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number."""
+def close_code(error: GatewayError) -> int:
+    """Return the code to close with. https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number."""
     if error.code == "shutdown":
         return 1012
     if error.code in _DEADLINE_PASSED:

@@ -1,4 +1,4 @@
-"""Sessions of the Realtime API over WebSockets, for providers whose service has it."""
+"""Sessions over WebSockets, for providers whose service has such: OpenAI's Realtime API, Gemini's Live API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import ssl
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -30,20 +30,30 @@ if TYPE_CHECKING:
 OPEN_SECONDS: Final = 10.0
 """How long connecting and the handshake may take."""
 FIRST_SECONDS: Final = 20.0
-"""How long the service may take to say that the session has begun, which it does without being asked."""
+"""How long the service may take to say that the session has begun."""
 _LARGEST_MESSAGE: Final = 16 * 2**20
 _WAITING_MESSAGES: Final = 16
 """Beyond so many, the socket is not read until the client has caught up."""
 _CLOSE_SECONDS: Final = 2.0
 _NOT_THIS_KEY: Final = frozenset({401, 403, 429})
+_CLIENTS_FAULT: Final = frozenset({400, 404})
+
+Closed: TypeAlias = Callable[[int, str], int | None]
+"""Tells the HTTP status of what a service means by closing with a code and a reason; None where it is none of the usual."""
 
 
 async def open_session(
-    service: Service, tenant: str, place: Callable[[Credential], tuple[str, RawHeaders]]
+    service: Service,
+    tenant: str,
+    place: Callable[[Credential], tuple[str, RawHeaders]],
+    *,
+    setup: bytes = b"",
+    closed: Closed = lambda _code, _reason: None,
 ) -> Answer:
     """Open a session with the first credential of the tenant's that the service takes. Raises `ProviderError`.
 
-    `place` returns, for a credential, the http(s) URL and the headers of the request.
+    `place` returns, for a credential, the http(s) URL and the headers of the request; `setup` is what the service wants to
+    hear before it says that the session has begun, if anything.
     """
 
     async def open_one(credential: Credential) -> tuple[Answer | ProviderError, bool]:
@@ -59,7 +69,15 @@ async def open_session(
             raise _broken(service.name, "did not open a session in time", 504, "upstream_timeout") from None
         except (AddressRefused, OSError):
             raise _broken(service.name, "could not be reached", 502, "upstream_unreachable") from None
-        session = Session(connection, service.name, service.failures)
+        session = Session(connection, service.name, service.failures, closed)
+        try:
+            await session.begin(setup)
+        except ProviderError as refusal:
+            session.abort()
+            return refusal, refusal.status in _NOT_THIS_KEY
+        except BaseException:
+            session.abort()
+            raise
         answer = Answer(101, [], stream=session, close=session.abort, scrub=service.failures.scrub)
         answer.session = session
         return answer, False
@@ -70,33 +88,44 @@ async def open_session(
 class Session:
     """The provider's side of a session: iterating yields its messages, one by one."""
 
-    def __init__(self, connection: ClientConnection, name: str, failures: Failures) -> None:
+    def __init__(self, connection: ClientConnection, name: str, failures: Failures, closed: Closed) -> None:
         self._connection = connection
         self._name = name
         self._failures = failures
-        self._began = False
+        self._told = closed
+        self._first: bytes | None = None
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
+
+    async def begin(self, setup: bytes) -> None:
+        """Wait until the service says that the session has begun, or ends it. Raises `ProviderError`."""
+        with contextlib.suppress(StopAsyncIteration):
+            try:
+                async with asyncio.timeout(FIRST_SECONDS):
+                    if setup:
+                        await self.send(setup.decode())
+                    self._first = await self._receive()
+            except TimeoutError:
+                raise _broken(
+                    self._name, "did not begin the session in time", 504, "upstream_timeout"
+                ) from None
 
     def __aiter__(self) -> Session:
         return self
 
     async def __anext__(self) -> bytes:
+        first, self._first = self._first, None
+        return await self._receive() if first is None else first
+
+    async def _receive(self) -> bytes:
         try:
-            if self._began:
-                return (await self._connection.recv(decode=True)).encode()
-            async with asyncio.timeout(FIRST_SECONDS):
-                message = await self._connection.recv(decode=True)
-            self._began = True
+            return await self._connection.recv(decode=False)
         except ConnectionClosedOK:
             raise StopAsyncIteration from None
         except ConnectionClosed as closed:
             if self._ended:
                 raise StopAsyncIteration from None
             raise self._cut(closed) from None
-        except TimeoutError:
-            raise _broken(self._name, "did not begin the session in time", 504, "upstream_timeout") from None
-        return message.encode()
 
     async def send(self, message: str | bytes) -> None:
         """Hand a client's message on; waits while the service is slow. Does nothing once the session is over."""
@@ -116,7 +145,17 @@ class Session:
     def _cut(self, closed: ConnectionClosed) -> ProviderError:
         if closed.rcvd is None:
             return _broken(self._name, "broke the session off", 502, "upstream_cut")
-        why = f": {closed.rcvd.reason}" if closed.rcvd.reason else ""
+        reason = closed.rcvd.reason
+        status = self._told(closed.rcvd.code, reason) if reason else None
+        if status is not None:
+            return ProviderError(
+                self._failures.scrub(reason),
+                provider=self._name,
+                status=status,
+                can_fall_back=status not in _CLIENTS_FAULT,
+                code="upstream_closed",
+            )
+        why = f": {reason}" if reason else ""
         what = f"closed the session with code {closed.rcvd.code}{self._failures.scrub(why)}"
         return _broken(self._name, what, 502, "upstream_closed")
 

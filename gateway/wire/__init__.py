@@ -27,6 +27,7 @@ from gateway.wire.gemini_count_tokens import GeminiCountTokens, GeminiCountToken
 from gateway.wire.gemini_embed import GeminiEmbed, GeminiEmbedCodec, VertexEmbedCodec
 from gateway.wire.gemini_generate import GeminiGenerate, GeminiGenerateCodec
 from gateway.wire.gemini_images import GeminiImages
+from gateway.wire.gemini_live import LIVE, GeminiLive
 from gateway.wire.gemini_predict import GeminiPredict
 from gateway.wire.gemini_speech import GeminiSpeech
 from gateway.wire.gemini_videos import GeminiVideos
@@ -55,6 +56,7 @@ __all__ = [
     "CODECS",
     "ESTIMATE",
     "EVERYTHING",
+    "LIVE",
     "PASSTHROUGH",
     "PLAIN",
     "REALTIME",
@@ -85,6 +87,7 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             GeminiCountTokens(),
             GeminiEmbed(),
             GeminiGenerate(),
+            GeminiLive(),
             GeminiPredict(),
             OpenAIModerations(),
             OpenAIChat(),

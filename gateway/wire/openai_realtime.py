@@ -13,16 +13,12 @@ from msgspec import Raw, Struct
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.types import Call, Capability, Dialect, Usage
 from gateway.wire.body import UNREADABLE
-from gateway.wire.dialect import PLAIN, Given, Head, StreamFailed, StreamReader, WireError
-from gateway.wire.estimate import estimated_tokens
+from gateway.wire.dialect import PLAIN, Given, Head, StreamReader, WireError
 from gateway.wire.openai_errors import error_body
+from gateway.wire.session_reader import SessionReader
 
 REALTIME: Final[Dialect] = "openai.realtime"
 
-_TOKENS_PER_SECOND: Final = 20
-"""Of speech that a model makes: one for each 50 ms."""
-_BYTES_PER_SECOND: Final = 48_000
-"""Of sound in 16 bit at 24 kHz, the usual format."""
 _NOTHING: Final = Raw(b"")
 _TEXT: Final = frozenset(
     {
@@ -111,71 +107,31 @@ class OpenAIRealtime:
         )
 
 
-class RealtimeReader:
-    """Sums up the usage of every response. Takes whole messages, one at a time."""
+class RealtimeReader(SessionReader):
+    """Sums up the usage of every response."""
 
-    __slots__ = ("_characters", "_sound", "_told", "began", "failure", "finished", "usage")
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._told = Usage()
-        self._characters = 0
-        """Of text in the response that is under way."""
-        self._sound = 0
-        """Base64 of sound in it."""
-        self.usage: Usage | None = None
-        """Not told before the end, for a session has many responses: see `estimate`."""
-        self.began = False
-        self.finished = False
-        self.failure: WireError | StreamFailed | None = None
+    tokens_per_second = 20
+    """One for each 50 ms."""
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Take a message."""
-        self.began = True
-        try:
-            event = _decode_event(chunk)
-        except msgspec.ValidationError:
-            if chunk.lstrip().startswith(b"{"):
-                return chunk  # an object of a shape we do not know: the client may
-            self.failure = WireError("a message is not a JSON object")
-            return b""
-        except UNREADABLE as error:
-            self.failure = WireError(f"a message is not valid JSON: {error}")
-            return b""
+    def _note(self, message: bytes) -> None:
+        event = _decode_event(message)
         kind = event.type
         if kind in _TEXT:
             self._characters += len(event.delta)
         elif kind in _SOUND:
             self._sound += len(event.delta)
         elif kind == "response.done":
-            self._add(event.response)
-        return chunk
+            self._add(_told(event.response))
 
-    def end(self) -> bytes:
-        """Take the end of the session as it comes: either side may close it at any time."""
-        self.finished = True
-        return b""
 
-    def estimate(self, _call: Call, /) -> Usage:
-        """Sum up what was told, and estimate what was made of a response that is not done."""
-        return _sum(self._told, self._unfinished()) if self._characters or self._sound else self._told
-
-    def _add(self, response: Raw) -> None:
-        try:
-            told = _decode_response(response).usage
-        except UNREADABLE:
-            told = None
-        usage = self._unfinished() if told is None else _usage(told)
-        self._told = _sum(self._told, usage)
-        self._characters = self._sound = 0
-
-    def _unfinished(self) -> Usage:
-        seconds = self._sound * 3 / 4 / _BYTES_PER_SECOND
-        sound = round(seconds * _TOKENS_PER_SECOND)
-        return Usage(
-            completion_tokens=estimated_tokens(self._characters) + sound,
-            audio_completion_tokens=sound,
-            estimated=True,
-        )
+def _told(response: Raw) -> Usage | None:
+    try:
+        told = _decode_response(response).usage
+    except UNREADABLE:
+        return None
+    return None if told is None else _usage(told)
 
 
 def _usage(told: _Usage) -> Usage:
@@ -191,14 +147,3 @@ def _usage(told: _Usage) -> Usage:
 
 def _count(told: int | None) -> int:
     return max(told or 0, 0)
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
-        completion_tokens=one.completion_tokens + other.completion_tokens,
-        cached_read_tokens=one.cached_read_tokens + other.cached_read_tokens,
-        audio_prompt_tokens=one.audio_prompt_tokens + other.audio_prompt_tokens,
-        audio_completion_tokens=one.audio_completion_tokens + other.audio_completion_tokens,
-        estimated=one.estimated or other.estimated,
-    )

@@ -14,9 +14,9 @@ from gateway.provider import Credential, Service
 from gateway.provider.several import send_each
 from gateway.types import Answer, Attempt, Capability, Dialect, JobRequest, RawHeaders
 from gateway.upstream import Prepared, Response
-from gateway.wire import Given
+from gateway.wire import LIVE, Given
 from gateway.wire.gemini_imagen import is_imagen
-from gateway_gemini import films
+from gateway_gemini import films, live
 
 _BOTH: Final[Mapping[Capability, Dialect]] = {
     "chat": "gemini.generate",
@@ -28,6 +28,7 @@ AI_STUDIO: Final[Mapping[Capability, Dialect]] = {
     **_BOTH,
     "embedding": "gemini.embed",
     "video": "gemini.videos",
+    "realtime": LIVE,
 }
 VERTEX: Final[Mapping[Capability, Dialect]] = {**_BOTH, "embedding": "vertex.embed"}
 CLAUDE: Final[Mapping[Capability, Dialect]] = {"chat": "anthropic.messages"}
@@ -126,6 +127,8 @@ class GeminiProvider(Service):
         """Send a call; several pictures are several requests."""
         if attempt.target.dialect == "gemini.images":
             return await send_each(attempt, super().send)
+        if attempt.target.dialect == LIVE:
+            return await live.open_live(self, attempt, self.address)
         return await super().send(attempt)
 
     async def job(self, request: JobRequest) -> Answer:

@@ -13,13 +13,19 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from gateway import Gateway
 from gateway.admin import PREFIX
 from gateway.admin.resources import endpoints
+from gateway.wire.gemini_live import VERSIONS, live_path
 
 from .served import Asked, Served, serving
 from .words import check_error
 
 PUBLIC = {"/healthz", "/readyz", "/openapi.json"}
 """All that needs no key."""
-NO_PLAIN_HTTP = {"/v1/realtime", "/openai/realtime", "/openai/v1/realtime"}
+NO_PLAIN_HTTP = {
+    "/v1/realtime",
+    "/openai/realtime",
+    "/openai/v1/realtime",
+    *(live_path(version) for version in VERSIONS),
+}
 """They tell everybody, over plain HTTP, that they are WebSockets."""
 EXAMPLES = {
     "/v1beta/{rest:path}": "/v1beta/models/mock/echo:generateContent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from gateway import Gateway
 from gateway.testing.fakes import plugin_with
 from gateway.types import Call, Outcome
+from gateway.wire.gemini_live import live_path
 
 from .amount import amount
 from .mutations import mutated_bytes
@@ -63,6 +64,27 @@ PROTOCOLS = st.lists(
     st.sampled_from(["realtime", "openai-insecure-api-key.gw_x", "openai-beta.realtime-v1", "", "x" * 3000]),
     max_size=3,
 )
+LIVE: list[dict[str, Any]] = [
+    {"setup": {"model": "models/google/m"}},
+    {"setup": {"model": "models/mock/echo", "generationConfig": {"responseModalities": ["TEXT"]}}},
+    {"clientContent": {"turns": [{"role": "user", "parts": [{"text": "Hi."}]}], "turnComplete": True}},
+    {"realtimeInput": {"audio": {"mimeType": "audio/pcm", "data": "AAAA"}}},
+    {"serverContent": {"modelTurn": {"parts": [{"text": "Hi."}, {"inlineData": {"data": "AAAA"}}]}}},
+    {"toolCall": {"functionCalls": [{"name": "f"}]}},
+    {
+        "serverContent": {"turnComplete": True, "groundingMetadata": {"webSearchQueries": ["a"]}},
+        "usageMetadata": {"promptTokenCount": 5, "responseTokenCount": 3},
+    },
+]
+LIVE_TEXTS = st.one_of(
+    st.sampled_from([json.dumps(message) for message in LIVE]),
+    st.sampled_from(LIVE)
+    .flatmap(lambda message: mutated_bytes(json.dumps(message).encode()))
+    .map(lambda data: data.decode(errors="replace")),
+)
+LIVE_FRAMES = st.one_of(LIVE_TEXTS, LIVE_TEXTS, FRAMES)
+FIRST = st.one_of(st.just(json.dumps(LIVE[0])), st.just(json.dumps(LIVE[0])), LIVE_FRAMES)
+LIVE_PATH = live_path("v1beta")
 LONGEST = 20.0
 """Seconds that a session may take to end once its client has gone."""
 
@@ -98,9 +120,16 @@ async def back(connection: ServerConnection) -> None:
                 await connection.send(message)
 
 
+async def back_like_google(connection: ServerConnection) -> None:
+    """Do the same once there was a setup."""
+    with suppress(ConnectionClosed):
+        await connection.recv()
+        await back(connection)
+
+
 @asynccontextmanager
-async def listening() -> AsyncGenerator[Server]:
-    async with serve(back, "127.0.0.1", 0, max_size=None) as server:
+async def listening(handler: Callable[[ServerConnection], Awaitable[None]]) -> AsyncGenerator[Server]:
+    async with serve(handler, "127.0.0.1", 0, max_size=None) as server:
         yield server
 
 
@@ -108,11 +137,20 @@ async def listening() -> AsyncGenerator[Server]:
 def room() -> Iterator[tuple[Served, Watch]]:
     watch = Watch()
     plugin = plugin_with("middleware.watch", register_interceptors=[watch])
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(listening()) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        up = {"use": "openai", "base_url": f"http://127.0.0.1:{port}/v1", "api_key": "sk-not-a-real-key-00"}
-        with serving({"provider": {"mock": {}, "up": up}, "middleware": {"watch": {}}}, [plugin]) as served:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(listening(back)) as server,
+        portal.wrap_async_context_manager(listening(back_like_google)) as googles,
+    ):
+        up = {"use": "openai", "base_url": f"{address(server)}/v1", "api_key": "sk-not-a-real-key-00"}
+        google = {"use": "gemini", "base_url": f"{address(googles)}/v1beta", "api_key": "AIza-not-a-real-key"}
+        providers = {"mock": {}, "up": up, "google": google}
+        with serving({"provider": providers, "middleware": {"watch": {}}}, [plugin]) as served:
             yield served, watch
+
+
+def address(server: Server) -> str:
+    return f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
 async def talk(
@@ -123,6 +161,7 @@ async def talk(
     *,
     silent: bool,
     code: int,
+    path: str = "/v1/realtime",
 ) -> Session:
     """Open a session, send frames, and leave; a silent client never says that it has left, and is only told to go."""
     session = Session()
@@ -150,10 +189,14 @@ async def talk(
             case "websocket.send":
                 assert session.accepted
                 assert session.closed is None
-                assert isinstance(message["text"], str)
+                if path == LIVE_PATH:
+                    assert isinstance(message["bytes"], bytes)
+                else:
+                    assert isinstance(message["text"], str)
                 session.frames += 1
             case "websocket.close":
                 session.closed = message["code"]
+                assert len(message["reason"].encode()) <= 123
                 over.set()
                 incoming.put_nowait({"type": "websocket.disconnect", "code": message["code"]})
             case other:
@@ -162,8 +205,8 @@ async def talk(
     scope: dict[str, Any] = {
         "type": "websocket",
         "asgi": {"version": "3.0"},
-        "path": "/v1/realtime",
-        "raw_path": b"/v1/realtime",
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": query,
         "root_path": "",
         "headers": [(b"host", b"gateway")],
@@ -214,6 +257,43 @@ def test_whatever_is_said_the_session_ends_and_is_one_call(
     else:
         assert 400 <= session.refused < 500 or session.refused in {502, 503}, session
         assert len(ended) <= 1
+    assert not [line for line in served.log.lines if "Traceback" in line or "internal error" in line], (
+        served.log.lines
+    )
+
+
+@amount(150)
+@given(
+    query=st.sampled_from([b"", b"key=x", b"%ff&key=", b"&&="]),
+    first=FIRST,
+    frames=st.lists(LIVE_FRAMES, max_size=8),
+    last=ENDINGS,
+    silent=st.booleans(),
+    code=st.sampled_from([1000, 1001, 1005, 1006, 1011, 4000]),
+)
+def test_whatever_is_said_in_googles_words_the_session_ends_and_is_one_call(
+    room: tuple[Served, Watch],
+    query: bytes,
+    first: str | bytes,
+    frames: list[str | bytes],
+    last: str,
+    silent: bool,
+    code: int,
+) -> None:
+    served, watch = room
+    before = len(watch.ended)
+    sent = [first, *frames, last] if silent else [first, *frames]
+
+    async def run() -> Session:
+        return await talk(served.gateway, query, [], sent, silent=silent, code=code, path=LIVE_PATH)
+
+    session = served.portal.call(run)
+    ended = watch.ended[before:]
+    assert session.accepted, "whatever is wrong is told by how it is closed"
+    assert len(ended) <= 1
+    assert all(one.status in {"success", "failed", "cancelled"} for one in ended)
+    if silent:
+        assert session.closed is not None
     assert not [line for line in served.log.lines if "Traceback" in line or "internal error" in line], (
         served.log.lines
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateway.api.openapi import answers as a
 from gateway.api.openapi import requests as r
 from gateway.api.openapi.operation import EVENTS, Operation
+from gateway.wire.gemini_live import VERSIONS, live_path
 
 _LIMIT: Final[Mapping[str, Any]] = {"type": "integer", "minimum": 1, "maximum": 100}
 _TEXT: Final[Mapping[str, Any]] = {"type": "string"}
@@ -75,6 +76,12 @@ STORED: Final[Mapping[tuple[str, str], Operation]] = MappingProxyType(
                 summary="Talk to a model over a WebSocket", status="101", query={"model": _TEXT}
             )
             for path in ("/v1/realtime", "/openai/realtime", "/openai/v1/realtime")
+        },
+        **{
+            ("GET", live_path(version)): Operation(
+                summary="Talk to a model over a WebSocket, as Google's clients do", status="101"
+            )
+            for version in VERSIONS
         },
     }
 )
