@@ -20,7 +20,7 @@ from gateway.api import errors
 from gateway.api.access import Access
 from gateway.api.door import Door
 from gateway.api.faults import Faults
-from gateway.api.file_routes import FilesAndBatches
+from gateway.api.file_routes import FilesAndBatches, own_only
 from gateway.api.lifecycle import Lifecycle
 from gateway.api.openapi import OpenApiEndpoint
 from gateway.api.proxies import TrustedProxies
@@ -130,7 +130,7 @@ class Gateway(Starlette):
             routing=routing,
             pricing=pricing,
             providers=providers,
-            interceptors=hooks.interceptors(),
+            interceptors=[*hooks.interceptors(), *own_only(settings.files, self._database)],
             inflight=self._inflight,
             may_drop=dropped_of(settings.drop_params),
         )

@@ -9,9 +9,10 @@ from starlette.routing import Route
 from gateway.api.access import Access
 from gateway.api.batches import BatchEndpoints, batch_dialects
 from gateway.api.files import FORM_BYTES, FileEndpoints
-from gateway.api.google import Asking, GoogleKeeper, Uploads, google_routes, unserved_routes
+from gateway.api.google import Asking, GoogleKeeper, GoogleNames, Uploads, google_routes, unserved_routes
+from gateway.api.kept_names import KeptNames, OwnOnly
 from gateway.api.lifecycle import Lifecycle
-from gateway.api.native import NativeEndpoints, NativeKeeper, Remote, Watcher
+from gateway.api.native import NativeEndpoints, NativeKeeper, OpenAINames, Remote, Watcher
 from gateway.api.routes import CALLS
 from gateway.batches import Means, Runner
 from gateway.identity.tenants import Tenants
@@ -20,8 +21,18 @@ from gateway.ledger import Ledger, Pricing
 from gateway.pipeline import Pipeline
 from gateway.protocols import Provider
 from gateway.routing import RoutingTable
-from gateway.settings import Settings
+from gateway.settings import Files, Settings
 from gateway.store import Database
+
+
+def own_only(files: Files, database: Database) -> Sequence[OwnOnly]:
+    """Return what keeps tenants from naming each other's files, where a provider keeps them."""
+    names: dict[str, KeptNames] = {}
+    if files.google is not None:
+        names[files.google] = GoogleNames(database, files.google)
+    if files.provider is not None:
+        names[files.provider] = OpenAINames(database, files.provider)
+    return [OwnOnly(names)] if names else []
 
 
 class FilesAndBatches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -42,6 +42,8 @@ class StoredJob(Struct, frozen=True, kw_only=True):
     """JSON: the job as the client saw it last."""
 
 
+_TOGETHER = 500
+"""How many ids are asked for at once."""
 _COLUMNS = StoredJob.__struct_fields__
 _ADD = Insert(jobs, *_COLUMNS)
 
@@ -58,6 +60,24 @@ async def get_job(database: Database, tenant: str, id: str) -> StoredJob | None:
     async with database.connect() as connection:
         row = (await connection.execute(query)).one_or_none()
     return None if row is None else _job_of(row)
+
+
+async def kept_ids(
+    database: Database, tenant: str, provider: str, ids: Collection[str]
+) -> set[tuple[str, str]]:
+    """Kind and id of those among the ids that the tenant has at a provider. Raises `Unavailable`."""
+    found, wanted = jobs.c, sorted(ids)
+    own: set[tuple[str, str]] = set()
+    async with database.connect() as connection:
+        for start in range(0, len(wanted), _TOGETHER):
+            query = select(found.kind, found.id).where(
+                found.tenant == tenant,
+                found.id.in_(wanted[start : start + _TOGETHER]),
+                found.provider == provider,
+                found.expires_at > time.time(),
+            )
+            own |= {(row.kind, row.id) for row in await connection.execute(query)}
+    return own
 
 
 async def list_jobs(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gateway.api.google.asking import Asking
 from gateway.api.google.keeper import GoogleKeeper
+from gateway.api.google.names import GoogleNames
 from gateway.api.google.routes import google_routes, unserved_routes
 from gateway.api.google.uploads import Uploads
 
-__all__ = ["Asking", "GoogleKeeper", "Uploads", "google_routes", "unserved_routes"]
+__all__ = ["Asking", "GoogleKeeper", "GoogleNames", "Uploads", "google_routes", "unserved_routes"]

@@ -50,7 +50,7 @@ class GoogleBatches:
         own, dialect = keeper.names(remote.name, named), METHODS[method]
         order = Order(tenant=principal.tenant, input_file=BATCH.name, created_at=time.time())
         asked = _Asked(body, own=own, named=named, dialect=dialect)
-        lines = await self._lines(principal, asked)
+        lines = self._own(principal.tenant, await self._lines(principal, asked))
         calls = await keeper.abroad.open(principal, order, WIRES[dialect], lines)
         try:
             path = self._asking.path(request, f"{MODELS}{own}:{method}")
@@ -89,6 +89,13 @@ class GoogleBatches:
             told = "The batch has not ended. Cancel it, and delete it once it is cancelled."
             raise InvalidRequest(told, code="FAILED_PRECONDITION")
         return await self._asking.delete(request, BATCH)
+
+    async def _own(
+        self, tenant: str, lines: AsyncIterator[Sequence[Wanted]]
+    ) -> AsyncIterator[Sequence[Wanted]]:
+        async for some in lines:
+            await self._keeper.kept.check_lines(tenant, some)
+            yield some
 
     async def _lines(self, principal: Principal, asked: _Asked) -> AsyncIterator[Sequence[Wanted]]:
         if asked.file is None:

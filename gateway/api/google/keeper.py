@@ -11,12 +11,17 @@ from typing import Any, Final
 import msgspec
 
 from gateway.api.google.kinds import BATCH, FILE, ID, Kind
+from gateway.api.google.names import GoogleNames
 from gateway.api.google.operation import Operation, shown_of
 from gateway.api.native.kept import Keeper, asking_for
+from gateway.api.native.remote import Remote
 from gateway.batches.abroad import Order
 from gateway.batches.google import reads
+from gateway.batches.names import NameAt
 from gateway.batches.results import Result, ResultReader
 from gateway.errors import ProviderError
+from gateway.ledger import Ledger, Pricing
+from gateway.store import Database
 from gateway.store.jobs import StoredJob, note_settled, note_shown
 from gateway.store.kept_answers import Begun
 from gateway.types import Call, Dialect, Principal
@@ -44,6 +49,13 @@ class GoogleKeeper(Keeper):
     """The files, caches and batches that one provider has for this gateway."""
 
     watched = BATCH.name
+
+    def __init__(
+        self, remote: Remote, *, database: Database, ledger: Ledger, pricing: Pricing, names: NameAt
+    ) -> None:
+        """See `Keeper`."""
+        super().__init__(remote, database=database, ledger=ledger, pricing=pricing, names=names)
+        self.kept = GoogleNames(database, remote.name)
 
     async def find(self, tenant: str, kind: Kind, id: str) -> StoredJob:
         """Return what is known of a thing. Raises `InvalidRequest` (404) when the tenant has no such one."""

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.api.native.kept import Keeper, asking_for
+from gateway.api.native.names import OpenAINames, missing
 from gateway.api.native.remote import Remote
 from gateway.batches.abroad import Order, Wanted, lines_of, place
 from gateway.batches.input import InputReader
@@ -55,14 +56,14 @@ class NativeKeeper(Keeper):
     ) -> None:
         """`max_line` is the most bytes of a request in a batch."""
         super().__init__(remote, database=database, ledger=ledger, pricing=pricing, names=names)
+        self._kept = OpenAINames(database, remote.name)
         self._max_line = max_line
 
     async def find(self, tenant: str, kind: Kind, id: str) -> StoredJob:
         """Return what is known of a thing. Raises `InvalidRequest` (404) when the tenant has no such one."""
         found = await self._known(tenant, kind, id) if _ID.fullmatch(id) else None
         if found is None:
-            told = f"No such File object: {id}" if kind == "file" else f"No batch found with id '{id}'."
-            raise InvalidRequest(told, status=404, param="id")
+            raise missing(kind, id)
         return found
 
     async def keep(self, principal: Principal, kind: Kind, fields: dict[str, Any]) -> StoredJob:
@@ -74,15 +75,19 @@ class NativeKeeper(Keeper):
         wire = _wire(endpoint)
         reader = InputReader(endpoint, max_line=self._max_line)
         lines = lines_of(reader, self.remote.content(principal, f"/files/{file}/content"))
-        return await self.abroad.open(principal, order, wire, self._wanted(wire, lines))
+        return await self.abroad.open(principal, order, wire, self._wanted(principal.tenant, wire, lines))
 
     def translated(self, content: bytes) -> bytes:
         """Return an input file with the provider's own names of models; the same where it has these. Raises `ModelNotFound`."""
         return with_names(content, self._own_name)
 
-    async def _wanted(self, wire: Wire, lines: AsyncIterator[list[Line]]) -> AsyncIterator[list[Wanted]]:
+    async def _wanted(
+        self, tenant: str, wire: Wire, lines: AsyncIterator[list[Line]]
+    ) -> AsyncIterator[list[Wanted]]:
         async for some in lines:
-            yield [self._line(wire, line) for line in some]
+            wanted = [self._line(wire, line) for line in some]
+            await self._kept.check_lines(tenant, wanted)
+            yield wanted
 
     def _line(self, wire: Wire, line: Line) -> Wanted:
         where = place(line)

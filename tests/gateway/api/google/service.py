@@ -118,6 +118,11 @@ class Google(FakeUpstream):
         if path.endswith(":cancel"):
             self.state = "BATCH_STATE_CANCELLED"
             return said({})
+        if path.endswith((":generateContent", ":countTokens")):
+            return said({**answer("Read."), "totalTokens": 5})
+        if path.endswith(":streamGenerateContent"):
+            event = b"data: " + json.dumps(answer("Read.")).encode() + b"\r\n\r\n"
+            return Reply(headers={"content-type": "text/event-stream"}, parts=[event])
         if ":" in path or path == "/v1/batches/b1":
             return said({} if request.method == "DELETE" else self._batch())
         return said({"error": {"code": 404, "message": "No such thing.", "status": "NOT_FOUND"}}, 404)
