@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -123,11 +124,18 @@ class Abroad:
             self._ledger.settle(call, outcome)
 
     async def close(
-        self, batch: StoredJob, order: Order, wire: Wire, status: str, results: AsyncIterator[Result]
+        self,
+        batch: StoredJob,
+        order: Order,
+        wire: Wire,
+        status: str,
+        results: AsyncIterator[Result],
+        *,
+        prompts: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Close the calls of a batch that has ended as `status`, with their results; as often as it takes.
 
-        Raises what `results` raises, and `Unavailable`: then some calls are still open.
+        `prompts` has the tokens of each line, estimated, for results that do not tell their usage. Raises what `results` raises, and `Unavailable`: then some calls are still open.
         """
         rows = await open_calls(self._database, batch)
         left = {row.id: call_of(row) for row in rows}
@@ -137,7 +145,8 @@ class Abroad:
             if call is None and not self._ledger.opens:
                 call = self._unopened(batch, order, wire, result)
             if call is not None:
-                closing.append(self._ledger.close(call, self._outcome(call, wire, result)))
+                outcome = self._outcome(call, wire, result, prompts.get(result.custom_id, 0))
+                closing.append(self._ledger.close(call, outcome))
             if len(closing) >= _TOGETHER:
                 await asyncio.gather(*closing)
                 closing.clear()
@@ -200,14 +209,16 @@ class Abroad:
         digest = hashlib.sha256("\0".join(words).encode(errors="surrogatepass")).hexdigest()
         return f"call_{int(order.created_at * 1000):012x}{digest[:16]}"
 
-    def _outcome(self, call: Call, wire: Wire, result: Result) -> Outcome:
+    def _outcome(self, call: Call, wire: Wire, result: Result, prompt: int) -> Outcome:
         outcome = self._ended(call, "success" if result.succeeded else "failed")
         outcome.http_status = result.status
         if not result.succeeded:
             outcome.error_code, outcome.error_message = result.error
             return outcome
         model = outcome.upstream_model or ""
-        usage = wire.usage(result.body) or wire.estimate(call, result.body)
+        usage = wire.usage(result.body)
+        if usage is None:  # the call's body is not known any more
+            usage = replace(wire.estimate(call, result.body), prompt_tokens=prompt)
         outcome.usage = self._pricing.in_batch(usage, self._catalogue, model)
         self._pricing.apply(outcome, self._catalogue, call.received_at, call.principal.tenant)
         return outcome

@@ -23,10 +23,11 @@ from gateway.store.files import get_copy, read_file
 from gateway.types import Dialect, Principal
 from gateway.wire import WIRES, Given
 from gateway.wire.body import read_request
+from gateway.wire.gemini_embed import EMBED, tokens_asked
 
 METHODS: Final[dict[str, Dialect]] = {
     "batchGenerateContent": "gemini.generate",
-    "asyncBatchEmbedContent": "gemini.embed",
+    "asyncBatchEmbedContent": EMBED,
 }
 """The dialect of the requests of each method."""
 
@@ -50,13 +51,16 @@ class GoogleBatches:
         own, dialect = keeper.names(remote.name, named), METHODS[method]
         order = Order(tenant=principal.tenant, input_file=BATCH.name, created_at=time.time())
         asked = _Asked(body, own=own, named=named, dialect=dialect)
-        lines = self._own(principal.tenant, await self._lines(principal, asked))
+        tokens: dict[str, int] = {}
+        lines = self._own(principal.tenant, await self._lines(principal, asked), tokens, dialect)
         calls = await keeper.abroad.open(principal, order, WIRES[dialect], lines)
         try:
             path = self._asking.path(request, f"{MODELS}{own}:{method}")
             operation = await remote.ask(principal, "POST", path, body=asked.body, most=MOST_BYTES)
             begun = request.scope.get("gateway.begun")
-            await keeper.begin(principal, order, calls, operation, model=own, dialect=dialect, begun=begun)
+            await keeper.begin(
+                principal, order, calls, operation, model=own, dialect=dialect, tokens=tokens, begun=begun
+            )
         except BaseException as error:
             keeper.abroad.give_up(calls, error)
             raise
@@ -91,10 +95,13 @@ class GoogleBatches:
         return await self._asking.delete(request, BATCH)
 
     async def _own(
-        self, tenant: str, lines: AsyncIterator[Sequence[Wanted]]
+        self, tenant: str, lines: AsyncIterator[Sequence[Wanted]], tokens: dict[str, int], dialect: Dialect
     ) -> AsyncIterator[Sequence[Wanted]]:
+        """Look at the lines on their way, and note the tokens of embeddings, whose results may not tell them."""
         async for some in lines:
             await self._keeper.kept.check_lines(tenant, some)
+            if dialect == EMBED:
+                tokens |= {line.custom_id: tokens_asked(line.request) for line in some}
             yield some
 
     async def _lines(self, principal: Principal, asked: _Asked) -> AsyncIterator[Sequence[Wanted]]:

@@ -40,6 +40,8 @@ class Shown(msgspec.Struct):
     """As it was seen last; of a batch without results."""
     dialect: Dialect = ""
     """Of a batch."""
+    tokens: dict[str, int] = {}
+    """Of a batch of embeddings that is not settled: how many each request is estimated to have."""
 
 
 _decode_shown: Final = msgspec.json.Decoder(Shown).decode
@@ -77,10 +79,11 @@ class GoogleKeeper(Keeper):
         *,
         model: str,
         dialect: Dialect,
+        tokens: dict[str, int],
         begun: Begun | None,
     ) -> None:
         """Remember whose a batch is that the provider has begun, with the calls that its lines are."""
-        shown = Shown(shown_of(operation), dialect)
+        shown = Shown(shown_of(operation), dialect, tokens)
         row = self._described(principal, BATCH, shown, order.created_at, model)
         cancel = f"/{row.upstream_id}:cancel"
         await self._hand_over(principal, row, calls, begun, cancel=cancel, body=b"{}")
@@ -90,7 +93,8 @@ class GoogleKeeper(Keeper):
 
         A batch has ended here once its calls are settled: its results are then its tenant's. Until that, it is running.
         """
-        if row.kind == BATCH.name and not row.call:
+        is_settled = bool(row.call)
+        if row.kind == BATCH.name and not is_settled:
             operation = Operation(fields)
             if operation.ended is not None:
                 try:
@@ -100,7 +104,10 @@ class GoogleKeeper(Keeper):
                         "%s: its results cannot be read, and so not settled: %s", row.id, error.message
                     )
                     fields = operation.running()
-        shown = Shown(shown_of(fields), shown_in(row).dialect)
+                else:
+                    is_settled = True
+        before = shown_in(row)
+        shown = Shown(shown_of(fields), before.dialect, {} if is_settled else before.tokens)
         if (encoded := msgspec.json.encode(shown)) != row.shown:
             await note_shown(self.database, row, encoded)
         return fields
@@ -115,9 +122,11 @@ class GoogleKeeper(Keeper):
     async def _end(self, row: StoredJob, operation: Operation) -> None:
         asking = asking_for(row)
         order = Order(tenant=row.tenant, input_file=BATCH.name, created_at=row.created_at)
-        wire = WIRES[shown_in(row).dialect]
+        shown = shown_in(row)
+        wire = WIRES[shown.dialect]
         results = self._results(asking, row.upstream_model, operation)
-        await self.abroad.close(row, order, wire, operation.ended or "failed", results)
+        ended = operation.ended or "failed"
+        await self.abroad.close(row, order, wire, ended, results, prompts=shown.tokens)
         if operation.file is not None:
             await self.keep(asking, FILE, {"name": operation.file, "source": "GENERATED"})
         await note_settled(self.database, row, row.id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway.wire.gemini_embed.codec import GeminiEmbedCodec
+from gateway.wire.gemini_embed.shapes import DIALECT as EMBED
 from gateway.wire.gemini_embed.vertex import VertexEmbedCodec
-from gateway.wire.gemini_embed.wire import GeminiEmbed
+from gateway.wire.gemini_embed.wire import GeminiEmbed, tokens_asked
 
-__all__ = ["GeminiEmbed", "GeminiEmbedCodec", "VertexEmbedCodec"]
+__all__ = ["EMBED", "GeminiEmbed", "GeminiEmbedCodec", "VertexEmbedCodec", "tokens_asked"]

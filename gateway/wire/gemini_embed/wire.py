@@ -65,9 +65,13 @@ class GeminiEmbed(WholeAnswers):
 
     def estimate(self, call: Call, body: bytes) -> Usage:  # noqa: ARG002 - the answer holds no text
         """Estimate from the text of the request."""
-        length = text_length(call.body, "content") + text_length(call.body, "requests")
-        return Usage(prompt_tokens=estimated_tokens(length), estimated=True)
+        return Usage(prompt_tokens=tokens_asked(call.body), estimated=True)
 
     def error(self, error: GatewayError) -> bytes:
         """Shape an error as Google does."""
         return error_body(error)
+
+
+def tokens_asked(body: bytes) -> int:
+    """Estimate the tokens of what a request wants to be embedded."""
+    return estimated_tokens(text_length(body, "content") + text_length(body, "requests"))

@@ -108,6 +108,24 @@ async def test_vectors_cost_the_tokens_that_are_told(serve: Serve, google: Googl
         assert rows == [("embedding", "success", 3), ("embedding", "success", 4)]
 
 
+@pytest.mark.filterwarnings("ignore:batches.create_embeddings")
+async def test_vectors_whose_tokens_are_not_told_are_estimated(
+    serve: Serve, google: Google, calls: Any
+) -> None:
+    contents = [{"parts": [{"text": "x" * 400}]}, {"parts": [{"text": "y" * 38}]}]
+    async with serve() as sdks:
+        sdk = sdks("acme")
+        await sdk.batches.create_embeddings(
+            model="gemini-embedding-001", src={"inlined_requests": {"contents": contents}}
+        )
+        told = {"response": {"embedding": {"values": [0.5]}, "tokenCount": 9}}
+        google.ends({"response": {"embedding": {"values": [0.5]}}}, told)
+        await sdk.batches.get(name="batches/b1")
+        rows = [(row["prompt_tokens"], row["estimated"]) for row in await calls()]
+        assert rows == [(100, True), (9, False)]
+        assert all(float(row["cost"]) > 0 for row in await calls())
+
+
 async def test_results_that_cannot_be_read_are_asked_for_again(
     serve: Serve, google: Google, calls: Any
 ) -> None:
