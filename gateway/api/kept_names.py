@@ -15,7 +15,7 @@ from gateway.batches.abroad import Wanted
 from gateway.errors import InvalidRequest
 from gateway.store import Database
 from gateway.store.jobs import kept_ids
-from gateway.types import Answer, Attempt, OwnPath, ProceedAttempt
+from gateway.types import Answer, Attempt, OwnPath, ProceedAttempt, Session
 from gateway.wire import multipart
 
 _ESCAPE: Final = b"\\u00"
@@ -112,6 +112,8 @@ class OwnOnly:
     def around_attempt(self, attempt: Attempt, proceed: ProceedAttempt) -> Awaitable[Answer]:
         """Hand on what names nothing without a frame of its own."""
         names = self._names.get(attempt.target.provider)
+        if names is not None and attempt.call.capability == "realtime":
+            return _talking(names, attempt, proceed)
         if names is None or (attempt.call.own is None and not names.may_name(attempt.body)):
             return proceed(attempt)
         return _checked(names, attempt, proceed)
@@ -124,6 +126,30 @@ async def _checked(names: KeptNames, attempt: Attempt, proceed: ProceedAttempt) 
     form = multipart.is_form(attempt.content_type) and not attempt.body.lstrip().startswith(b"{")
     await names.check(tenant, attempt.body, may_be_other=form or own is not None)
     return await proceed(attempt)
+
+
+async def _talking(names: KeptNames, attempt: Attempt, proceed: ProceedAttempt) -> Answer:
+    """Look at the first message of a session, and at those that follow."""
+    answer = await _checked(names, attempt, proceed)
+    if answer.session is not None:
+        answer.session = _OwnSession(answer.session, names, attempt.call.principal.tenant)
+    return answer
+
+
+class _OwnSession:
+    """Hands on what names only its tenant's own. `gateway.types.Session`."""
+
+    def __init__(self, session: Session, names: KeptNames, tenant: str) -> None:
+        self._session = session
+        self._names = names
+        self._tenant = tenant
+        self.close = session.close
+
+    async def send(self, message: str | bytes) -> None:
+        """Hand a message on. Raises as `KeptNames.check`."""
+        data = message.encode() if isinstance(message, str) else message
+        await self._names.check(self._tenant, data)
+        await self._session.send(message)
 
 
 def names_in(body: bytes, fields: Collection[str], past: Collection[str] = ()) -> frozenset[Name]:

@@ -44,6 +44,8 @@ class SocketReply:
         self._closed = False
         self._writing = False
         self._broken = False
+        self._refusal: GatewayError | None = None
+        """Why a message was not handed on."""
         self._listener: asyncio.Task[None] | None = None
         self.started = False
 
@@ -60,6 +62,11 @@ class SocketReply:
     async def _listen(self) -> None:
         try:
             await self._hand_on()
+        except GatewayError as refusal:
+            refusal.request_id = self._request_id[1].decode()
+            self._refusal = refusal
+            if self._session is not None:
+                await self._session.close()
         except Exception:
             # Of a provider's plugin: without an end, the session would go on with nobody listening.
             log.exception("a message could not be handed on, so its session ends")
@@ -106,6 +113,9 @@ class SocketReply:
 
     async def end(self) -> None:
         """Close, for the session is over."""
+        if self._refusal is not None:
+            await self.fail(self._refusal)
+            return
         await self._close(1011 if self._broken else 1000, "")
 
     async def fail(self, error: GatewayError) -> None:

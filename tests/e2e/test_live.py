@@ -16,6 +16,7 @@ from .support.live import (
     begin,
     closed,
     config,
+    content,
     joining,
     set_up,
     set_up_and_wait,
@@ -169,6 +170,38 @@ async def test_limits_and_credits_hold(deploy: Deploy) -> None:
             code, why = await closed(client)
             assert (code, "credit" in (why or "").lower()) == (1008, True), why
         assert len(upstream.requests) == 1
+
+
+async def test_files_of_others_are_not_named(deploy: Deploy) -> None:
+    heard: list[str | bytes] = []
+
+    async def play(connection: ServerConnection) -> None:
+        await set_up(connection)
+        async for message in connection:
+            heard.append(message)
+            await tell(connection, serverContent=content({"text": "I see."}, turnComplete=True))
+
+    def about(uri: str) -> str:
+        parts = [{"fileData": {"fileUri": uri, "mimeType": "video/mp4"}}]
+        return json.dumps({"clientContent": {"turns": [{"role": "user", "parts": parts}]}})
+
+    file = "https://generativelanguage.googleapis.com/v1beta/files/abc"
+    async with service(play) as upstream:
+        served = deploy(config(upstream.url, more='[gateway.files]\ngoogle = "google"\n'))
+        key = served.key()["key"]
+        async with joining(served, key) as client:
+            await begin(client)
+            await client.send(about("https://www.youtube.com/watch?v=abc"))
+            await client.recv()
+            await client.send(about(file).encode())
+            assert await closed(client) == (1008, "There is no 'files/abc', or it is not yours.")
+        async with joining(served, key) as client:
+            setup = {"model": "models/google/talker", "systemInstruction": json.loads(about(file))}
+            await client.send(json.dumps({"setup": setup}))
+            assert await closed(client) == (1008, "There is no 'files/abc', or it is not yours.")
+        rows = served.settled()
+    assert len(heard) == 1
+    assert {row["status"] for row in rows} == {"success", "failed"}
 
 
 async def test_a_revoked_key_opens_no_session(deploy: Deploy) -> None:
