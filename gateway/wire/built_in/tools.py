@@ -70,6 +70,27 @@ def written(tool: Foreign, dialect: Dialect, losses: Losses) -> Fields | None:
     return fields
 
 
+def search_options(tool: Foreign, losses: Losses) -> Fields | None:
+    """Write a search of another dialect's as the field of a chat completion; None for what is no search."""
+    read = _READERS.get(tool.dialect)
+    found = read(cast("Fields", tool.value)) if read else None
+    if not isinstance(found, Search):
+        return None
+    lost = {
+        "allowed_domains": found.allowed,
+        "blocked_domains": found.blocked,
+        "max_uses": found.most is not None,
+    }
+    for name in (*found.others, *(name for name, is_lost in lost.items() if is_lost)):
+        losses.cannot(f"tools.{tool.type}.{name}")
+    fields: Fields = {}
+    if found.place:
+        fields["user_location"] = {"type": "approximate", "approximate": dict(found.place)}
+    if found.reads:
+        fields[_READS] = found.reads
+    return fields
+
+
 def _of_chat(tool: Fields) -> Search | Code | None:
     known = {_READS, "user_location"}
     return Search(

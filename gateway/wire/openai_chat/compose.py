@@ -5,17 +5,20 @@ https://platform.openai.com/docs/api-reference/chat/create
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from gateway.wire.built_in import SEARCH_OPTIONS
+from gateway.wire.built_in import SEARCH_OPTIONS, search_options
 from gateway.wire.cache_hints import OPENAI, OPTIONS, Mark, controlled, marked
 from gateway.wire.canonical import ChatRequest, Foreign, ResponseFormat, Tool, ToolChoice
 from gateway.wire.codec import Losses
 from gateway.wire.effort import effort_of
 from gateway.wire.openai_chat.compose_messages import MessagesWriter
 from gateway.wire.openai_chat.words import DIALECT
+
+_SEARCHES: Final = "-search-"
+"""In the names of the models with which OpenAI's chat completions search: `gpt-5-search-api`, `gpt-4o-search-preview`."""
 
 
 def own_mark(request: ChatRequest) -> Mark | None:
@@ -28,7 +31,7 @@ def encode_request(request: ChatRequest, model: str, losses: Losses, mark: Mark 
 
     `mark` writes hints for caching; None where the service takes none.
     """
-    searches = _search_options(request)
+    searches, options = _search(request, model, losses)
     tools = [
         written
         for tool in request.tools
@@ -63,7 +66,7 @@ def encode_request(request: ChatRequest, model: str, losses: Losses, mark: Mark 
         "prompt_cache_key": request.cache_key,
         "modalities": list(request.modalities) or None,
         "audio": _audio(request),
-        SEARCH_OPTIONS: None if searches is None else searches.value,
+        SEARCH_OPTIONS: options,
         **_extra(request, losses, mark),
     }
     if request.top_k is not None:
@@ -71,10 +74,19 @@ def encode_request(request: ChatRequest, model: str, losses: Losses, mark: Mark 
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
-def _search_options(request: ChatRequest) -> Foreign | None:
-    """Find the search that the dialect asks for by a field of its own."""
-    own = (tool for tool in request.tools if isinstance(tool, Foreign) and tool.dialect == DIALECT)
-    return next((tool for tool in own if tool.type == SEARCH_OPTIONS), None)
+def _search(request: ChatRequest, model: str, losses: Losses) -> tuple[Foreign | None, dict[str, Any] | None]:
+    """Find the search that is asked for by a field, and what the field says."""
+    searches = _SEARCHES in model
+    for tool in request.tools:
+        if not isinstance(tool, Foreign):
+            continue
+        if tool.dialect == DIALECT and tool.type == SEARCH_OPTIONS:
+            return tool, tool.value
+        if searches and tool.dialect != DIALECT:
+            options = search_options(tool, losses)
+            if options is not None:
+                return tool, options
+    return None, None
 
 
 def _extra(request: ChatRequest, losses: Losses, mark: Mark | None) -> dict[str, Any]:

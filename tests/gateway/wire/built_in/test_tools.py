@@ -31,13 +31,17 @@ def codec(dialect: Dialect) -> ChatCodec:
 
 
 def put(
-    client: Dialect, provider: Dialect, fields: dict[str, Any], drop: Any = frozenset()
+    client: Dialect,
+    provider: Dialect,
+    fields: dict[str, Any],
+    drop: Any = frozenset(),
+    model: str = "claude-sonnet-4-5",
 ) -> dict[str, Any]:
     """Put a client's request to a provider. Raises `InvalidRequest` for what it cannot be told."""
     body = msgspec.json.encode({"model": "m", **fields})
     request = codec(client).decode_request(body, model="m", stream=False)
     losses = Losses("p", codec(client).names, may_drop=drop)
-    sent = codec(provider).encode_request(request, "claude-sonnet-4-5", losses)
+    sent = codec(provider).encode_request(request, model, losses)
     losses.check()
     return msgspec.json.decode(sent)
 
@@ -146,6 +150,48 @@ def test_the_search_of_a_chat_completion_is_refused_by_its_name(provider: Dialec
     with pytest.raises(InvalidRequest, match="'web_search_options' cannot be expressed"):
         put(CHAT, provider, asking(CHAT, {}))
     assert "tools" not in put(CHAT, provider, asking(CHAT, {}), drop={"web_search_options"})
+
+
+@pytest.mark.parametrize(
+    ("client", "tool", "expected"),
+    [
+        (ANTHROPIC, {"type": "web_search_20250305", "name": "web_search"}, {}),
+        (GEMINI, {"googleSearch": {}}, {}),
+        (
+            RESPONSES,
+            {"type": "web_search", "user_location": PLACE, "search_context_size": "low"},
+            {
+                "user_location": {
+                    "type": "approximate",
+                    "approximate": {name: value for name, value in PLACE.items() if name != "type"},
+                },
+                "search_context_size": "low",
+            },
+        ),
+    ],
+)
+def test_a_search_becomes_the_field_of_a_chat_completion_for_models_that_search(
+    client: Dialect, tool: dict[str, Any], expected: dict[str, Any]
+):
+    sent = put(client, CHAT, asking(client, tool), model="gpt-5-search-api")
+    assert sent["web_search_options"] == expected
+    assert "tools" not in sent
+    with pytest.raises(InvalidRequest, match="cannot be expressed"):
+        put(client, CHAT, asking(client, tool), model="gpt-5-mini")
+
+
+def test_what_such_a_search_cannot_be_told_is_refused_by_name():
+    tool = {
+        "type": "web_search_20250305",
+        "name": "web_search",
+        "max_uses": 2,
+        "blocked_domains": ["a.example"],
+    }
+    with pytest.raises(InvalidRequest, match=r"blocked_domains.*max_uses"):
+        put(ANTHROPIC, CHAT, asking(ANTHROPIC, tool), model="gpt-4o-search-preview")
+    code = {"type": "code_execution_20250825", "name": "code_execution"}
+    with pytest.raises(InvalidRequest, match="code_execution"):
+        put(ANTHROPIC, CHAT, asking(ANTHROPIC, code), model="gpt-4o-search-preview")
 
 
 def test_the_search_of_a_chat_completion_stays_a_field_among_its_own():
