@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
@@ -19,6 +20,8 @@ from gateway.wire.gemini_live import VERSION_HEADER, VERSIONS, live_path
 PATHS: Final = {live_path(version): version for version in VERSIONS}
 SETUP_SECONDS: Final = 30.0
 """How long a client may take to send its setup."""
+REFUSED_SECONDS: Final = 5.0
+"""The same for one who may not call, and is to hear of it."""
 _MOST_REASON: Final = 123
 """Bytes of the reason for closing, as RFC 6455 limits them."""
 _INVALID: Final = frozenset({400, 413, 422})
@@ -28,18 +31,18 @@ _EXHAUSTED: Final = 429
 class LiveReply(SocketReply):
     """Answers as Google does: messages are binary, and an error is how the session is closed."""
 
-    async def setup(self, most: int) -> bytes:
+    async def setup(self, most: int, seconds: float) -> bytes:
         """Accept the client, and return its first message.
 
         Raises `InvalidRequest` for one of more than so many bytes or that does not come, `ClientGone`.
         """
         await self.accept([])
         try:
-            async with asyncio.timeout(SETUP_SECONDS):
+            async with asyncio.timeout(seconds):
                 message = await self._receive()
         except TimeoutError:
             raise InvalidRequest(
-                f"No setup came within {SETUP_SECONDS:g} seconds.", status=408, code="timeout"
+                f"No setup came within {seconds:g} seconds.", status=408, code="timeout"
             ) from None
         if message["type"] == "websocket.disconnect":
             raise ClientGone("The client closed the connection before its session began.")
@@ -95,9 +98,11 @@ class LiveEndpoint:
     async def _call(
         self, scope: Scope, incoming: SocketIncoming, caller: Principal | GatewayError, reply: LiveReply
     ) -> Call:
-        body = await reply.setup(self._max_body)
         if isinstance(caller, GatewayError):
+            with contextlib.suppress(InvalidRequest):
+                await reply.setup(self._max_body, REFUSED_SECONDS)
             raise caller
+        body = await reply.setup(self._max_body, SETUP_SECONDS)
         headers = {**incoming.headers, VERSION_HEADER: PATHS[incoming.path].encode()}
         return new_call(
             self._wire, scope, headers, caller, body=body, given=Given(), forwarded=(VERSION_HEADER,)
