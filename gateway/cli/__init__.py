@@ -51,13 +51,27 @@ class Commands(click.Group):
             return with_config_option(getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name))
         return next((command for command in _plugin_commands(ctx) if command.name == cmd_name), None)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchOption:
+            raise
+        except click.UsageError as error:
+            more = (
+                f"Plugins bring theirs when {path_of(ctx)} enables them; to name another config, "
+                "put it before the command: gateway -c FILE COMMAND"
+            )
+            raise click.UsageError(f"{error.format_message()} {more}", ctx) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
         path = path_of(ctx)
         if path.exists():  # to know more is to import every plugin that it enables
             formatter.write_paragraph()
-            formatter.write_text(f"And the commands that the plugins of {path} bring: gateway plugins")
+            formatter.write_text(f"The plugins of {path} may bring more; to list them: gateway plugins")
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

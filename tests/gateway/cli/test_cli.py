@@ -209,13 +209,21 @@ def test_help_tells_of_the_commands_of_plugins_without_importing_any() -> None:
     write(BAD, "mine.toml")
     result = run("-c", "mine.toml", "--help")
     assert result.exit_code == 0
-    assert "And the commands that the plugins of mine.toml bring: gateway plugins\n" in result.output
+    assert "The plugins of mine.toml may bring more; to list them: gateway plugins\n" in result.output
 
 
 def test_an_unknown_command_is_refused() -> None:
     result = run("sevre")
     assert result.exit_code == 2
-    assert "No such command 'sevre'" in result.stderr
+    assert "No such command 'sevre'." in result.stderr
+    assert "Plugins bring theirs when plugins.toml enables them" in result.stderr
+
+
+def test_an_unknown_option_is_refused_without_a_word_of_plugins() -> None:
+    result = run("--sevre")
+    assert result.exit_code == 2
+    assert "--sevre" in result.stderr
+    assert "lugins" not in result.stderr
 
 
 def test_init_writes_a_config_that_runs_on_a_bare_machine() -> None:
