@@ -8,9 +8,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway_subscription.calendar import boundary, rest
-from gateway_subscription.plans import Plan, Plans
+from gateway_subscription.plans import Overage, Plan, Plans
 
 Status: TypeAlias = Literal["trialing", "active", "past_due", "cancelled", "expired"]
+
+ChargeKind: TypeAlias = Literal["trial", "period", "part", "unused"]
 
 SERVED: Final = frozenset({"trialing", "active", "past_due"})
 """In which calls are let through."""
@@ -30,6 +32,10 @@ class State(Struct, frozen=True, kw_only=True):
     period_end: int
     included: int | None
     """Usage of this period in 10⁻⁹ credit; None is not limited."""
+    overage: Overage | None
+    """What happens beyond that, as the plan had it when the period began; None until `keep_terms` has run."""
+    price: int | None
+    """What the whole of this period costs so, in 10⁻⁹ of the currency; None until then, too."""
     next_plan: str | None = None
     next_seats: int | None = None
     cancel_at_end: bool = False
@@ -51,15 +57,19 @@ class State(Struct, frozen=True, kw_only=True):
 class Charge(Struct, frozen=True, kw_only=True):
     """What a part of a period costs, in 10⁻⁹ of the currency; negative for what is given back."""
 
-    kind: Literal["trial", "period", "part", "unused"]
+    kind: ChargeKind
     plan: str
+    name: str | None
+    """Of the plan, for people, as it was then; None until `keep_terms` has run."""
     seats: int
     start: int
     end: int
     amount: int
     currency: str
-    included: int = 0
+    included: int
     """Usage in 10⁻⁹ credit that comes with it."""
+    overage: Overage | None
+    """What happens beyond that, as the plan had it then; None until `keep_terms` has run."""
 
 
 Step: TypeAlias = tuple[State, list[Charge]]
@@ -79,19 +89,36 @@ def begun(plan_id: str, plan: Plan, seats: int, at: int, *, trial: bool) -> Step
         period_start=at,
         period_end=end,
         included=included,
+        overage=plan.beyond,
+        price=0,
     )
-    return state, [
-        Charge(
-            kind="trial",
-            plan=plan_id,
-            seats=seats,
-            start=at,
-            end=end,
-            amount=0,
-            currency=plan.currency,
-            included=included or 0,
-        )
-    ]
+    return state, [charge_of("trial", plan_id, plan, seats, at, end, included=included)]
+
+
+def charge_of(
+    kind: ChargeKind,
+    plan_id: str,
+    plan: Plan,
+    seats: int,
+    start: int,
+    end: int,
+    *,
+    amount: int = 0,
+    included: int | None = 0,
+) -> Charge:
+    """What a part of a period costs and brings, with what of the plan's terms must be known later."""
+    return Charge(
+        kind=kind,
+        plan=plan_id,
+        name=plan.name,
+        seats=seats,
+        start=start,
+        end=end,
+        amount=amount,
+        currency=plan.currency,
+        included=included or 0,
+        overage=plan.beyond,
+    )
 
 
 def advanced(state: State, plans: Plans, at: int) -> Step:
@@ -133,7 +160,8 @@ def changed(state: State, plan_id: str, seats: int, plans: Plans, at: int) -> St
     start, end = state.period_start, state.period_end
     planned = replace(state, next_plan=None, next_seats=None, cancel_at_end=False)
     if state.status == "trialing":
-        return replace(planned, plan=plan_id, seats=seats, included=new.included_of(seats)), []
+        included = new.included_of(seats)
+        return replace(planned, plan=plan_id, seats=seats, included=included, overage=new.beyond), []
     given_back = _unused(state, old, at)
     if old.period != new.period:
         begun_anew, charges = _first_period(plan_id, new, seats, at)
@@ -143,23 +171,17 @@ def changed(state: State, plan_id: str, seats: int, plans: Plans, at: int) -> St
         ]
     before, after = old.included_of(state.seats), new.included_of(seats)
     more = rest(after or 0, start, end, at) - rest(before or 0, start, end, at)
-    part = Charge(
-        kind="part",
-        plan=plan_id,
-        seats=seats,
-        start=at,
-        end=end,
-        amount=rest(new.price_of(seats), start, end, at),
-        currency=new.currency,
-        included=max(0, more) if after is not None else 0,
-    )
+    amount = rest(new.price_of(seats), start, end, at)
+    gained = max(0, more) if after is not None else 0
+    part = charge_of("part", plan_id, new, seats, at, end, amount=amount, included=gained)
     if after is None:
         included = None
     elif state.included is None:
         included = rest(after, start, end, at)
     else:
         included = max(0, state.included + more)
-    return replace(planned, plan=plan_id, seats=seats, included=included), [*given_back, part]
+    terms = {"overage": new.beyond, "price": new.price_of(seats)}
+    return replace(planned, plan=plan_id, seats=seats, included=included, **terms), [*given_back, part]
 
 
 def ended(state: State, plans: Plans, at: int) -> Step:
@@ -190,7 +212,7 @@ def _first_period(plan_id: str, plan: Plan, seats: int, at: int) -> Step:
 
 def _period(plan_id: str, plan: Plan, seats: int, anchor: int, number: int) -> Step:
     start, end = boundary(anchor, plan.period, number), boundary(anchor, plan.period, number + 1)
-    included = plan.included_of(seats)
+    included, amount = plan.included_of(seats), plan.price_of(seats)
     state = State(
         plan=plan_id,
         seats=seats,
@@ -200,32 +222,15 @@ def _period(plan_id: str, plan: Plan, seats: int, anchor: int, number: int) -> S
         period_start=start,
         period_end=end,
         included=included,
+        overage=plan.beyond,
+        price=amount,
     )
-    charge = Charge(
-        kind="period",
-        plan=plan_id,
-        seats=seats,
-        start=start,
-        end=end,
-        amount=plan.price_of(seats),
-        currency=plan.currency,
-        included=included or 0,
-    )
-    return state, [charge]
+    return state, [charge_of("period", plan_id, plan, seats, start, end, amount=amount, included=included)]
 
 
 def _unused(state: State, plan: Plan, at: int) -> list[Charge]:
-    amount = rest(plan.price_of(state.seats), state.period_start, state.period_end, at)
+    price = plan.price_of(state.seats) if state.price is None else state.price
+    amount = rest(price, state.period_start, state.period_end, at)
     if not amount:
         return []
-    return [
-        Charge(
-            kind="unused",
-            plan=state.plan,
-            seats=state.seats,
-            start=at,
-            end=state.period_end,
-            amount=-amount,
-            currency=plan.currency,
-        )
-    ]
+    return [charge_of("unused", state.plan, plan, state.seats, at, state.period_end, amount=-amount)]

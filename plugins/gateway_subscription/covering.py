@@ -14,6 +14,7 @@ from gateway.store.structs import many
 from gateway.store.tables import model_calls, price_adjustments
 from gateway_subscription.rows import ChargeRow
 from gateway_subscription.tables import charges
+from gateway_subscription.terms import asks_beyond, name_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class _Period(Struct, frozen=True):
     """A period as it was known at some moment."""
 
-    plan: str
+    name: str
+    """Of the plan, for people."""
     start: int
     end: int
     included: int | None
@@ -49,7 +51,7 @@ class Cover:
         rows = await many(connection, query.order_by(*order), ChargeRow)
         found: list[Fee | Covered] = [
             Fee(
-                plan=self._name(row.plan),
+                plan=name_of(row, self._plans),
                 seats=row.seats,
                 start=row.start,
                 end=row.end,
@@ -70,17 +72,9 @@ class Cover:
                 if period in same:
                     continue
                 charge = await self._covered(connection, tenant, period, at)
-                covered[period.plan] = covered.get(period.plan, 0) + sign * charge
-        found += [
-            Covered(by="plan", plan=self._name(plan), charge=charge)
-            for plan, charge in covered.items()
-            if charge
-        ]
+                covered[period.name] = covered.get(period.name, 0) + sign * charge
+        found += [Covered(by="plan", plan=name, charge=charge) for name, charge in covered.items() if charge]
         return found
-
-    def _name(self, plan: str) -> str:
-        known = self._plans.by_id.get(plan)
-        return plan if known is None else known.name
 
     def _periods(self, rows: Sequence[ChargeRow], at: float) -> Iterator[_Period]:
         """The periods that had begun by a moment, by what was written down until then."""
@@ -91,15 +85,10 @@ class Cover:
         for place, first in enumerate(begun):
             end = min([first.end, *(row.start for row in begun[place + 1 : place + 2])])
             parts = [row for row in known if first.start <= row.start < end and row.kind != "unused"]
-            plan = parts[-1].plan if parts else first.plan
-            limited = self._asks_beyond(plan)
+            terms = parts[-1] if parts else first
+            limited = asks_beyond(terms, self._plans)
             included = sum(row.included for row in parts) if limited else None
-            yield _Period(plan, first.start, end, included)
-
-    def _asks_beyond(self, plan: str) -> bool:
-        """Whether usage beyond what is included is asked for."""
-        known = self._plans.by_id.get(plan)
-        return known is None or (known.included is not None and known.overage == "charge")
+            yield _Period(name_of(terms, self._plans), first.start, end, included)
 
     async def _covered(self, connection: AsyncConnection, tenant: str, period: _Period, at: float) -> int:
         ours = [model_calls.c.authenticator.in_(self._authenticators)] if self._authenticators else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from gateway_subscription.course import SERVED, Charge, State, changed
+from gateway_subscription.course import SERVED, Charge, State, changed, charge_of
 
 if TYPE_CHECKING:
     from gateway.doors import Standing
@@ -36,13 +36,13 @@ def followed(before: State | None, standing: Standing, plans: Plans) -> Step:
         standing.period_end,
     )
     if before is None or new or plans[before.plan].period != plan.period:
-        included = plan.included_of(standing.seats)
+        included, overage = plan.included_of(standing.seats), plan.beyond
     else:
-        included = before.included
+        included, overage = before.included, before.overage
         if (before.plan, before.seats) != (standing.plan, standing.seats):
             at = min(max(int(standing.told_at), before.period_start), before.period_end)
             after, costs = changed(before, standing.plan, standing.seats, plans, at)
-            included = after.included
+            included, overage = after.included, after.overage
             costs = [replace(cost, amount=0) for cost in costs if cost.kind == "part"]
     grace = None
     if standing.status == "past_due":
@@ -56,18 +56,13 @@ def followed(before: State | None, standing: Standing, plans: Plans) -> Step:
         period_start=standing.period_start,
         period_end=standing.period_end,
         included=included,
+        overage=overage,
+        price=0,
         cancel_at_end=standing.cancel_at_end,
         grace_until=grace,
         reference=standing.reference,
     )
-    first = Charge(
-        kind="trial" if standing.status == "trialing" else "period",
-        plan=standing.plan,
-        seats=standing.seats,
-        start=standing.period_start,
-        end=standing.period_end,
-        amount=0,
-        currency=plan.currency,
-        included=plan.included_of(standing.seats) or 0,
-    )
+    kind = "trial" if standing.status == "trialing" else "period"
+    start, end, seats = standing.period_start, standing.period_end, standing.seats
+    first = charge_of(kind, standing.plan, plan, seats, start, end, included=plan.included_of(seats))
     return state, costs or [first]

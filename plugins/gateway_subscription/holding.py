@@ -181,7 +181,7 @@ class Holding:
 
     def _limit(self, state: State) -> int | None:
         """What the calls of a period may be charged together, in 10⁻⁹ credit; None where more is let through."""
-        return state.included if state.served and self._plans[state.plan].overage == "refuse" else None
+        return state.included if state.served and state.overage == "refuse" else None
 
     def _asks(self, call: Call) -> bool:
         return not self._authenticators or call.principal.authenticator in self._authenticators

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ from gateway.errors import InvalidRequest
 from gateway.types import NANO, CallLimits
 
 LARGEST: Final = 10**17
+Overage: TypeAlias = Literal["refuse", "charge", "allow"]
 _FILE: Final = Path(__file__).with_name("plans.toml")
 
 
@@ -49,7 +50,7 @@ class Plan(BaseModel):
         default=None,
         description="Credits that come with a seat in each period; without it usage is not limited.",
     )
-    overage: Literal["refuse", "charge", "allow"] = Field(
+    overage: Overage = Field(
         default="refuse",
         description="What happens beyond `included`: calls are refused, charged for, or given away.",
     )
@@ -75,6 +76,11 @@ class Plan(BaseModel):
     def included_of(self, seats: int) -> int | None:
         """The usage that comes with them, in 10⁻⁹ credit; None where it is not limited."""
         return None if self.included is None else int(self.included * NANO) * seats
+
+    @property
+    def beyond(self) -> Overage:
+        """What happens beyond what is included; where usage is not limited, nothing is beyond."""
+        return "allow" if self.included is None else self.overage
 
     def call_limits(self) -> CallLimits | None:
         """`limits` in the gateway's words."""

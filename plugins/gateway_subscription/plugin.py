@@ -46,6 +46,9 @@ class Subscription(Plugin[SubscriptionConfig]):
 
     async def startup(self) -> None:
         """Load the subscriptions and begin to renew. Raises `ConfigError` when the plan of one is gone."""
+        from gateway_subscription.terms import keep_terms  # noqa: PLC0415 - see above
+
+        await keep_terms(self.context.database, self.plans)
         await self.context.changes.watch("subscriptions", self._refresh)
         gone = {
             plan

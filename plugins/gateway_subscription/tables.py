@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData()
 
@@ -19,6 +19,10 @@ subscriptions = Table(
     Column("period_start", BigInteger, nullable=False),
     Column("period_end", BigInteger, nullable=False),
     Column("included", BigInteger, nullable=True, comment="usage of this period; null is not limited"),
+    Column(
+        "overage", String(8), nullable=True, comment="refuse, charge or allow, from when the period began"
+    ),
+    Column("price", BigInteger, nullable=True, comment="of the whole period, as it was when it began"),
     Column("next_plan", String(64), nullable=True, comment="from the next period on"),
     Column("next_seats", Integer, nullable=True),
     Column("cancel_at_end", Boolean, nullable=False),
@@ -38,12 +42,14 @@ charges = Table(
     Column("tenant", String(64), nullable=False, index=True),
     Column("kind", String(12), nullable=False, comment="trial, period, or part and unused of one"),
     Column("plan", String(64), nullable=False),
+    Column("name", Text, nullable=True, comment="of the plan, as it was then"),
     Column("seats", Integer, nullable=False),
     Column("start", BigInteger, nullable=False),
     Column("end", BigInteger, nullable=False),
     Column("amount", BigInteger, nullable=False, comment="negative where money is given back"),
     Column("currency", String(3), nullable=False),
     Column("included", BigInteger, nullable=False, comment="usage that comes with it"),
+    Column("overage", String(8), nullable=True, comment="what happens beyond it, as it was then"),
     Column("granted", Boolean, nullable=False, comment="whether that was given as credit, if there is any"),
     Column("created_at", Float(53), nullable=False),
     Index(

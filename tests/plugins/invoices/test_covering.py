@@ -2,102 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-from unittest.mock import patch
 
 import pytest
 from sqlalchemy import insert
 
 from gateway.doors import Standing
 from gateway.errors import InvalidRequest
-from gateway.store import Database, price_adjustments
-from gateway.store.calls import get_call
-from gateway.store.price_adjustments import Correction, adjust
-from gateway.types import NANO
-from gateway_credits.plugin import MIGRATIONS as CREDIT_TABLES
+from gateway.store import Database
 from gateway_credits.showing import ShownBook
 from gateway_credits.tables import accounts
-from gateway_invoices.book import Book
-from gateway_invoices.plugin import MIGRATIONS
 from gateway_invoices.reading import list_invoices
 from gateway_invoices.verify import verify
 from gateway_invoices.view import view_of
 from gateway_subscription import rows
-from gateway_subscription.covering import Cover
-from gateway_subscription.plans import Plan, Plans
-from gateway_subscription.plugin import MIGRATIONS as SUBSCRIPTION_TABLES
 
 from ... import scratch
-from .ledger import ACTOR, END, START, add_call, add_tenant, at
+from .ledger import ACTOR, END, START, add_tenant, at
 from .ledger import book_of as book_at
+from .plans import PLANS, TABLES, again, as_of, asked, book_of, cover, on, subscribed, used
 from .samples import config, seller
 
-PLANS = Plans(
-    {
-        name: Plan.model_validate(
-            {"name": name.title(), "price": price, "included": included, "overage": overage}
-        )
-        for name, price, included, overage in (
-            ("team", "49", "10", "charge"),
-            ("large", "98", "30", "charge"),
-            ("calm", "20", "10", "refuse"),
-        )
-    }
-)
 JULY, AUGUST, SEPTEMBER = at("2026-07-01"), at("2026-08-01"), at("2026-09-01")
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    return scratch.sqlite(tmp_path, MIGRATIONS, SUBSCRIPTION_TABLES, CREDIT_TABLES)
+    return scratch.sqlite(tmp_path, *TABLES)
 
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    with scratch.postgres(MIGRATIONS, SUBSCRIPTION_TABLES, CREDIT_TABLES) as url:
+    with scratch.postgres(*TABLES) as url:
         yield url
-
-
-def cover(authenticators: Sequence[str] = (), *, as_credit: bool = False) -> Cover:
-    return Cover(PLANS, authenticators, as_credit=as_credit)
-
-
-def book_of(database: Database, *covers: Cover | ShownBook) -> Book:
-    return book_at(
-        database, config(main=seller(credit_price=1, currency="USD", taxes=[])), None, *(covers or [cover()])
-    )
-
-
-async def subscribed(database: Database, plan: str, day: str, tenant: str = "acme") -> None:
-    with patch.object(rows, "time", SimpleNamespace(time=lambda: at(day))):
-        await rows.subscribe(database, PLANS, tenant, plan, actor=ACTOR)
-
-
-async def as_of(database: Database, day: str, plan: str | None = None) -> None:
-    """Renew what is due on a day, or change the plan."""
-    with patch.object(rows, "time", SimpleNamespace(time=lambda: at(day))):
-        if plan is None:
-            await rows.renew_due(database, PLANS)
-        else:
-            await rows.change(database, PLANS, "acme", plan, actor=ACTOR)
-
-
-async def used(database: Database, day: str, credits: float, **values: Any) -> str:
-    return await add_call(database, at(day) + 60, charge=int(credits * NANO), **values)
-
-
-async def asked(book: Book, start: float = START, end: float = END) -> tuple[list[tuple[str, str, str]], int]:
-    """Issue an invoice: the kind, text and amount of its lines, and the total in cents. It can be proved."""
-    draft = await book.draft("acme", start, end, actor=ACTOR)
-    lines = [(one.kind, one.text, f"{Decimal(one.amount) / 100:f}") for one in draft.shown.lines]
-    number = (await book.issue(draft.id, actor=ACTOR)).name
-    assert await verify(book, number) == []
-    return lines, draft.total
 
 
 async def test_fee_usage_what_is_included_and_what_goes_beyond(either: Database) -> None:
@@ -141,16 +80,6 @@ async def test_a_period_over_two_months_includes_its_usage_once(database: Databa
     assert lines == [("fee", "Team", "49"), ("adjustment", "", "-8"), ("included", "Team", "4")]
 
 
-async def again(database: Database, call: str, credits: int, day: str) -> None:
-    """Let a call cost so much instead."""
-    row: Any = await get_call(database, call)
-    wanted = Correction(
-        row=row, cost=0, charge=credits * NANO - (row.charge or 0), price_version=None, selling=None
-    )
-    with patch.object(price_adjustments, "time", SimpleNamespace(time=lambda: at(day))):
-        assert len(await adjust(database, [wanted], reason="again", actor=ACTOR)) == 1
-
-
 async def test_an_upgrade_is_asked_for_by_its_parts(database: Database) -> None:
     await add_tenant(database)
     await subscribed(database, "team", "2026-10-01")
@@ -182,7 +111,7 @@ async def test_a_plan_that_is_paid_elsewhere_has_no_fee_here(database: Database)
         cancel_at_end=False,
         told_at=START,
     )
-    with patch.object(rows, "time", SimpleNamespace(time=lambda: START + 5)):
+    with on("2026-10-01"):
         await rows.follow(database, PLANS, "acme", standing)
     await used(database, "2026-10-20", 23)
     assert await asked(book_of(database)) == ([("usage", "gpt-5", "23"), ("included", "Team", "-20")], 300)

@@ -142,3 +142,13 @@ def test_who_cancels_at_once_gets_the_rest_back() -> None:
     state, (unused,) = ended(state, PLANS, state.period_end - 1)
     assert (state.status, state.served) == ("cancelled", False)
     assert -unused.amount == rest(PLANS["small"].price_of(1), START, unused.end, unused.start) > 0
+
+
+def test_what_was_paid_is_given_back_whatever_the_plan_costs_by_now() -> None:
+    state, (paid,) = begun("small", PLANS["small"], 1, START, trial=False)
+    dearer = Plans({**PLANS.by_id, "small": PLANS["small"].model_copy(update={"price": Decimal(20)})})
+    assert ended(state, dearer, START)[1][0].amount == -paid.amount
+    half = (state.period_start + state.period_end) // 2
+    more, (unused, part) = changed(state, "small", 2, dearer, half)
+    assert (unused.amount * 2, part.amount * 2) == (-paid.amount, 40 * NANO)
+    assert ended(more, PLANS, half)[1][0].amount == -part.amount

@@ -216,3 +216,17 @@ async def test_the_migration_makes_the_tables(database: Database) -> None:
 
     async with database.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_what_happens_beyond_is_settled_when_a_period_begins(
+    database: Database, make_call: Callable[..., Call]
+) -> None:
+    generous = {"ten": {"name": "Ten", "price": "5", "included": "10", "overage": "allow"}}
+    async with running(database, make_call) as shop:
+        await subscribe(database, shop.plans, "acme", "ten", actor=ACTOR)
+    async with running(database, make_call, plans=generous) as shop:
+        assert len((await shop.open(12))[0]) == 10
+        await later(database, 32 * DAY)
+        await renew_due(database, shop.plans)
+        await shop.look()
+        assert len((await shop.open(12))[0]) == 12
