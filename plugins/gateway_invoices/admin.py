@@ -157,9 +157,8 @@ class _Resource:
 def _shown(invoice: Invoice) -> InvoiceShown:
     document = invoice.shown
     tax = 0 if document.tax is None else document.tax.amount
-    net, taxed, total = (
-        f"{decimal(amount, document.currency):f}" for amount in (document.net, tax, document.total)
-    )
+    amounts = (document.net, tax, document.total, document.due)
+    net, taxed, total, due = (f"{decimal(amount, document.currency):f}" for amount in amounts)
     return InvoiceShown.model_validate(
         {
             "id": invoice.id,
@@ -176,6 +175,7 @@ def _shown(invoice: Invoice) -> InvoiceShown:
             "net": net,
             "tax": taxed,
             "total": total,
+            "due": due,
             "hash": invoice.hash,
         }
     )

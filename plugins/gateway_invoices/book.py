@@ -16,11 +16,14 @@ from gateway.store.audit import Actor, record
 from gateway.store.changes import bump
 from gateway.store.notices import notice, post
 from gateway.store.upsert import insert_into
+from gateway_invoices import ending
+from gateway_invoices.carrying import settle_sources
+from gateway_invoices.checks import conflict
 from gateway_invoices.config import InvoicesConfig
 from gateway_invoices.crediting import credit_note
 from gateway_invoices.document import Document, digest, encoded
 from gateway_invoices.drafting import Sources, entity_named, item_ids, make_document
-from gateway_invoices.reading import Invoice, day_of, get_invoice
+from gateway_invoices.reading import Invoice, credit_notes_of, day_of, get_in_state, get_invoice
 from gateway_invoices.tables import counters, customers, invoices, items
 
 if TYPE_CHECKING:
@@ -137,18 +140,20 @@ class Book:
         return drafts
 
     async def issue(self, name: str, *, actor: Actor) -> Invoice:
-        """Give a draft its number; from then on nothing of it changes.
+        """Give a draft its number; from then on nothing of it changes. Where nothing is to be paid, it is paid.
+
+        One that comes to less than nothing is open until later ones have taken that off.
 
         Raises `InvalidRequest` (409) when the period has not ended or has calls that are running, when the draft is not
-        what would be drafted now, and when it comes to less than nothing; 404 when there is none.
+        what would be drafted now; 404 when there is none.
         """
         async with self.database.begin() as connection:
             revision = await bump(connection, REVISION)
-            draft = await _in_state(connection, name, "draft")
+            draft = await get_in_state(connection, name, "draft")
             await _check_free(connection, draft.tenant, draft.period_start, draft.period_end)
             now = time.time()
             if draft.period_end > now:
-                raise _conflict(
+                raise conflict(
                     f"{name}: the period has not ended; it can be issued from {day_of(draft.period_end)} on."
                 )
             document = draft.shown
@@ -163,38 +168,41 @@ class Book:
                 only=item_ids(document),
             )
             if running:
-                raise _conflict(f"{name}: {running} calls of the period are still running; try again later.")
+                raise conflict(f"{name}: {running} calls of the period are still running; try again later.")
             if fresh != document:
                 raise InvalidRequest(
                     f"{name}: what it is made of has changed since; draft it again, and look at it.",
                     status=409,
                     code=CHANGED,
                 )
-            if document.total < 0:
-                raise _conflict(
-                    f"{name}: it comes to less than nothing; leave what is taken off to a later one."
-                )
             taken = update(items).where(items.c.id.in_(item_ids(document)), items.c.invoice.is_(None))
             if (await connection.execute(taken.values(invoice=draft.id))).rowcount != len(item_ids(document)):
-                raise _conflict(f"{name}: a line of it stands on another invoice; draft it again.")
+                raise conflict(f"{name}: a line of it stands on another invoice; draft it again.")
             seller = entity_named(self.config, draft.entity)
             issued = await self._numbered(connection, document, seller.prefix, now)
             await self._issue(connection, draft.id, issued, now, revision)
+            await settle_sources(connection, issued, now, revision)
             await record(
                 connection, actor, "invoice.issue", draft.id, tenant=draft.tenant, after=_told(issued)
             )
             return await get_invoice(connection, draft.id)
 
     async def pay(self, name: str, *, actor: Actor) -> Invoice:
-        """Note that an issued invoice was paid. Raises `InvalidRequest`: 404, 409."""
-        return await self._end(name, "issued", "paid", actor)
+        """Note that an issued invoice was paid; one below zero, that what it leaves was given back.
+
+        Raises `InvalidRequest`: 404, 409.
+        """
+        async with self.database.begin() as connection:
+            return await ending.pay(connection, name, await bump(connection, REVISION), actor=actor)
 
     async def void(self, name: str, *, actor: Actor) -> Invoice:
         """Discard a draft, or void an issued invoice: its number stays, its period may be invoiced anew.
 
-        One that was paid, or credited in part, is corrected by credit notes. Raises `InvalidRequest`: 404, 409.
+        One for which money has flowed, or that was credited in part, is corrected by credit notes. Raises `InvalidRequest`:
+        404, 409.
         """
-        return await self._end(name, ("draft", "issued"), "void", actor)
+        async with self.database.begin() as connection:
+            return await ending.void(connection, name, await bump(connection, REVISION), actor=actor)
 
     async def credit(self, name: str, *, amount: int | None = None, reason: str, actor: Actor) -> Invoice:
         """Issue a credit note for an invoice: for `amount` minor units, tax included, or all that is left.
@@ -203,10 +211,10 @@ class Book:
         """
         async with self.database.begin() as connection:
             revision = await bump(connection, REVISION)
-            of = await _in_state(connection, name, ("issued", "paid"))
+            of = await get_in_state(connection, name, "issued", "paid")
             if of.kind != "invoice":
-                raise _conflict(f"{name} is a credit note itself.")
-            earlier = await _credited(connection, of.id)
+                raise conflict(f"{name} is a credit note itself.")
+            earlier = await credit_notes_of(connection, of.id)
             now = time.time()
             note = credit_note(of.shown, [one.shown for one in earlier], amount, reason)
             seller = entity_named(self.config, of.entity)
@@ -219,33 +227,6 @@ class Book:
             await post(connection, notice("credit_note", made, tenant=of.tenant, at=now, data=told))
             await record(connection, actor, "invoice.credit", made, tenant=of.tenant, after=_told(issued))
             return await get_invoice(connection, made)
-
-    async def _end(self, name: str, leaves: str | tuple[str, ...], status: str, actor: Actor) -> Invoice:
-        async with self.database.begin() as connection:
-            revision = await bump(connection, REVISION)
-            found = await _in_state(connection, name, leaves)
-            if found.kind != "invoice":
-                raise _conflict(f"{name} is a credit note, which stays as it is.")
-            if status == "void" and await _credited(connection, found.id):
-                raise _conflict(f"{name} was credited; credit the rest of it.")
-            if status == "void":
-                await connection.execute(
-                    update(items).where(items.c.invoice == found.id).values(invoice=None)
-                )
-            at = "paid_at" if status == "paid" else "voided_at"
-            values: dict[str, Any] = {"status": status, at: time.time(), "revision": revision}
-            await connection.execute(update(invoices).where(invoices.c.id == found.id).values(**values))
-            verb = "pay" if status == "paid" else "void"
-            await record(
-                connection,
-                actor,
-                f"invoice.{verb}",
-                found.id,
-                tenant=found.tenant,
-                before={"status": found.status},
-                after={"status": status, "number": found.number},
-            )
-            return await get_invoice(connection, found.id)
 
     async def _numbered(
         self, connection: AsyncConnection, document: Document, prefix: str, now: float
@@ -264,12 +245,12 @@ class Book:
             )
         ).scalar_one_or_none()
         if value is None:
-            raise _conflict(
+            raise conflict(
                 f"The numbers that begin with {prefix!r} are another entity's; give this one its own."
             )
         day = datetime.fromtimestamp(now, UTC).date()
         due = ""
-        if document.kind == "invoice":
+        if document.due:
             days = entity_named(self.config, document.entity).due_days
             due = (day + timedelta(days=days)).isoformat()
         return msgspec.structs.replace(
@@ -328,11 +309,13 @@ class Book:
         self, connection: AsyncConnection, id: str, document: Document, now: float, revision: int
     ) -> None:
         raw = encoded(document)
+        settled = document.kind == "invoice" and document.total >= 0 and not document.due
         await connection.execute(
             update(invoices)
             .where(invoices.c.id == id, invoices.c.status == "draft")
             .values(
-                status="issued",
+                status="paid" if settled else "issued",
+                paid_at=now if settled else None,
                 number=document.number,
                 document=raw,
                 hash=digest(raw),
@@ -357,19 +340,7 @@ async def _invoiced(connection: AsyncConnection, tenant: str, start: float, end:
 async def _check_free(connection: AsyncConnection, tenant: str, start: float, end: float) -> None:
     """No usage is asked for twice."""
     if (number := await _invoiced(connection, tenant, start, end)) is not None:
-        raise _conflict(f"Days of this period are on invoice {number}; void it first, or take others.")
-
-
-async def _in_state(connection: AsyncConnection, name: str, states: str | tuple[str, ...]) -> Invoice:
-    found = await get_invoice(connection, name)
-    if found.status not in ((states,) if isinstance(states, str) else states):
-        raise _conflict(f"{name} is {found.status}.")
-    return found
-
-
-async def _credited(connection: AsyncConnection, id: str) -> Sequence[Invoice]:
-    rows = await connection.execute(select(invoices.c.id).where(invoices.c.of == id).order_by(invoices.c.id))
-    return [await get_invoice(connection, row.id) for row in rows.all()]
+        raise conflict(f"Days of this period are on invoice {number}; void it first, or take others.")
 
 
 def _told(document: Document) -> dict[str, Any]:
@@ -386,7 +357,3 @@ def _told(document: Document) -> dict[str, Any]:
 def _check_period(start: float, end: float) -> None:
     if start % 86_400 or end % 86_400 or start >= end:
         raise InvalidRequest("A period begins and ends at midnight in UTC, and has a day at least.")
-
-
-def _conflict(message: str) -> InvalidRequest:
-    return InvalidRequest(message, status=409, code="conflict")

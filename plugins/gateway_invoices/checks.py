@@ -1,4 +1,4 @@
-"""Text must fit the columns it is kept in: SQLite would take any length, PostgreSQL none beyond."""
+"""What is refused: text that does not fit its column (SQLite would take any length), and what cannot be as things stand."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def check_lengths(table: Table, values: Mapping[str, Any]) -> None:
             raise InvalidRequest(f"{name} is longer than {kind.length} characters.", param=name)
         if not value.isprintable():
             raise InvalidRequest(f"{name} must be one line of printable text.", param=name)
+
+
+def conflict(message: str) -> InvalidRequest:
+    """The error (409) for what cannot be done as things stand."""
+    return InvalidRequest(message, status=409, code="conflict")

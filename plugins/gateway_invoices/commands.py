@@ -15,11 +15,12 @@ import msgspec
 from gateway.errors import InvalidRequest
 from gateway.shown import print_rows
 from gateway_invoices.book import Book
-from gateway_invoices.currency import minor_units
+from gateway_invoices.carrying import left_of
+from gateway_invoices.currency import decimal, minor_units
 from gateway_invoices.customer_commands import customer
 from gateway_invoices.exporting import MEDIA, Exporter
 from gateway_invoices.item_commands import add
-from gateway_invoices.reading import day_of, list_invoices, read_invoice
+from gateway_invoices.reading import day_of, get_invoice, list_invoices, read_invoice
 from gateway_invoices.running import Desk, actor, row_of, run, told
 from gateway_invoices.runs import list_runs
 from gateway_invoices.tabular import as_object
@@ -93,7 +94,7 @@ def issue(desk: Desk, drafts: tuple[str, ...], as_json: bool) -> None:
 @_json
 @click.pass_obj
 def pay(desk: Desk, number: str, as_json: bool) -> None:
-    """Note that invoice NUMBER was paid."""
+    """Note that invoice NUMBER was paid; one below zero, that what it leaves was given back."""
     told(run(desk, lambda book: book.pay(number, actor=actor())), as_json=as_json)
 
 
@@ -153,7 +154,13 @@ def _none(tenant: str | None, status: str | None) -> str:
 @click.pass_obj
 def show(desk: Desk, number: str, as_json: bool) -> None:
     """Show invoice NUMBER, or a draft by its id."""
-    invoice = run(desk, lambda book: read_invoice(book.database, number))
+
+    async def work(book: Book) -> tuple[Any, int]:
+        async with book.database.connect() as connection:
+            found = await get_invoice(connection, number)
+            return found, await left_of(connection, found)
+
+    invoice, left = run(desk, work)
     told(invoice, as_json=as_json)
     if as_json:
         return
@@ -164,6 +171,14 @@ def show(desk: Desk, number: str, as_json: bool) -> None:
     if shown["tax"] is not None:
         click.echo(f"  {shown['tax']['name']:<101} {shown['tax']['amount']:>16}")
     click.echo(f"  {shown['currency']:<101} {shown['total']:>16}")
+    for each in shown["carried"]:
+        click.echo(f"  {'carried over from ' + each['number']:<101} {each['amount']:>16}")
+    if shown["carried"]:
+        click.echo(f"  {'due':<101} {shown['due']:>16}")
+    if left:
+        click.echo(
+            f"  {'left to be taken off the next invoices':<101} {decimal(left, invoice.currency):>16f}"
+        )
 
 
 def _of_line(line: dict[str, Any]) -> str:

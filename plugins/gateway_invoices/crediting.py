@@ -18,6 +18,8 @@ def credit_note(of: Document, earlier: Sequence[Document], amount: int | None, r
     The tax of all notes so far is their share of the invoice's, rounded: the last one leaves none over. Raises
     `InvalidRequest` for more than is left, or nothing.
     """
+    if of.total <= 0:
+        raise InvalidRequest(f"{of.number} asks for nothing that could be credited.")
     before = -sum(note.total for note in earlier)
     left = of.total - before
     wanted = left if amount is None else amount
@@ -38,6 +40,7 @@ def credit_note(of: Document, earlier: Sequence[Document], amount: int | None, r
         of_number=of.number,
         reason=reason,
         payment=(),
+        carried=(),
         lines=(Line(kind="credit_note", text=reason, amount=-(wanted if of.inclusive else net)),),
         net=-net,
         tax=None if of.tax is None else msgspec.structs.replace(of.tax, base=-net, amount=-tax),

@@ -66,6 +66,18 @@ class TaxLine(Struct, frozen=True, kw_only=True):
     amount: int
 
 
+class Carried(Struct, frozen=True):
+    """What of an earlier invoice, that came to less than nothing, is taken off this one."""
+
+    number: str
+    period_start: str
+    """Its first day."""
+    period_end: str
+    """Its last day."""
+    amount: int
+    """In minor units, below zero."""
+
+
 class Document(Struct, frozen=True, kw_only=True):
     """What stands on an invoice or credit note. Amounts are minor units; dates are ISO 8601, in UTC."""
 
@@ -95,8 +107,17 @@ class Document(Struct, frozen=True, kw_only=True):
     net: int
     tax: TaxLine | None
     total: int
+    """Below zero, it is owed to the customer: later invoices take it off."""
+    carried: tuple[Carried, ...] = ()
+    """Of an invoice: what earlier ones leave to be taken off."""
     unpriced_calls: int = 0
     """Successful calls in the period that have no charge: they are not asked for."""
+
+    @property
+    def due(self) -> int:
+        """What is to be paid for an invoice, in minor units."""
+        left = self.total + sum(each.amount for each in self.carried)
+        return max(0, left) if self.kind == "invoice" else 0
 
 
 def encoded(document: Document) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import select
 
 from gateway.errors import InvalidRequest
+from gateway_invoices.carrying import carried_over
 from gateway_invoices.config import Entity, InvoicesConfig
 from gateway_invoices.customers import find_customer
 from gateway_invoices.document import Document, Line, Party, Quantity
@@ -83,6 +84,7 @@ async def make_document(
         net=sums.net,
         tax=sums.tax,
         total=sums.total,
+        carried=await carried_over(connection, tenant, name, seller.currency, sums.total),
         unpriced_calls=usage.unpriced,
     )
     return document, usage.running

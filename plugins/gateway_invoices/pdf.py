@@ -158,7 +158,7 @@ class _Page:
             ("LINEABOVE", (0, -1), (-1, -1), 1.2, _ACCENT),
             ("TOPPADDING", (0, -1), (-1, -1), 5),
         ]
-        return Table(rows, colWidths=(38 * mm, 52 * mm), hAlign="RIGHT", style=style)
+        return Table(rows, colWidths=(54 * mm, 52 * mm), hAlign="RIGHT", style=style)
 
 
 def _row_style(row: Row, after: str | None, place: int) -> list[Any]:

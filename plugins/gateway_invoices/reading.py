@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 
 from gateway.errors import InvalidRequest
 from gateway.store.structs import many
+from gateway_invoices.checks import conflict
 from gateway_invoices.document import Document, decoded
 from gateway_invoices.tables import invoices
 
@@ -100,3 +101,17 @@ async def read_invoice(database: Database, name: str, *, tenant: str | None = No
     """The same, on a connection of its own. Raises `Unavailable` too."""
     async with database.connect() as connection:
         return await get_invoice(connection, name, tenant=tenant)
+
+
+async def get_in_state(connection: AsyncConnection, name: str, *states: str) -> Invoice:
+    """The same, if it is in one of the states. Raises `InvalidRequest`: 404, 409."""
+    found = await get_invoice(connection, name)
+    if found.status not in states:
+        raise conflict(f"{name} is {found.status}.")
+    return found
+
+
+async def credit_notes_of(connection: AsyncConnection, id: str) -> Sequence[Invoice]:
+    """The credit notes of an invoice, the oldest first."""
+    query = select(invoices).where(invoices.c.of == id)
+    return await many(connection, query.order_by(invoices.c.id), Invoice)

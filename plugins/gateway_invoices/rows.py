@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gateway_invoices.currency import decimal, digits_of
 from gateway_invoices.document import Document, Line
-from gateway_invoices.words import day
+from gateway_invoices.words import counted, day
 
 _DECIMALS: Final = 9
 """Of a rate in money."""
@@ -39,7 +39,7 @@ def rows_of(document: Document, said: Mapping[str, str]) -> Iterator[Row]:
         calls = sum(
             Decimal(one.amount) for line in parts for one in line.quantities[1:] if one.unit == "calls"
         )
-        yield Row(kind="head", text=_model(model, provider), detail=said["calls"].format(n=f"{calls:,f}"))
+        yield Row(kind="head", text=_model(model, provider), detail=counted(said, "calls", f"{calls:,f}"))
         yield from (_part(line, document, said) for line in parts)
 
 
@@ -101,7 +101,7 @@ def _decimals(price: Decimal, currency: str) -> str:
 def _of_plan(line: Line, document: Document, said: Mapping[str, str]) -> str:
     """Seats, and from when until when."""
     days = [day(each, document.language) for each in line.detail.split()]
-    seats = [said["seats"].format(n=number(one.amount)) for one in line.quantities if one.unit == "seats"]
+    seats = [counted(said, "seats", number(one.amount)) for one in line.quantities if one.unit == "seats"]
     return said["comma"].join([*seats, " – ".join(days)])  # noqa: RUF001 - a range
 
 
@@ -116,10 +116,10 @@ def _whole(line: Line, document: Document, said: Mapping[str, str]) -> Row:
         return Row(text=said[line.kind].format(plan=line.text), amount=amount)
     counts = {quantity.unit: number(quantity.amount) for quantity in line.quantities}
     if line.kind == "adjustment":
-        return Row(text=said["adjustment"].format(calls=counts["calls"]), amount=amount)
+        return Row(text=counted(said, "adjustment", counts["calls"]), amount=amount)
     calls = counts.pop("calls", "")
     detail = said["comma"].join(
-        said[unit].format(n=n) if unit in said else f"{n} {unit}" for unit, n in counts.items()
+        counted(said, unit, n) if unit in said else f"{n} {unit}" for unit, n in counts.items()
     )
-    quantity = said["calls"].format(n=calls) if calls else ""
+    quantity = counted(said, "calls", calls) if calls else ""
     return Row(text=_model(line.text, line.provider), detail=detail, quantity=quantity, amount=amount)

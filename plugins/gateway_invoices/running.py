@@ -62,8 +62,9 @@ def told(invoice: Invoice, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(shown))
         return
     period = f"{shown['period_start']}…{shown['period_end']}"
+    due = f", {shown['due']} due" if shown["carried"] else ""
     click.echo(
-        f"{invoice.name}  {invoice.status:<6}  {invoice.tenant}  {period}  {invoice.currency} {shown['total']}"
+        f"{invoice.name}  {invoice.status:<6}  {invoice.tenant}  {period}  {invoice.currency} {shown['total']}{due}"
     )
     if invoice.status == "draft" and shown["unpriced_calls"]:
         click.echo(f"  {shown['unpriced_calls']} calls have no price and are not on it", err=True)
@@ -78,6 +79,7 @@ def row_of(invoice: Invoice) -> dict[str, Any]:
         "tenant": invoice.tenant,
         "period": _period(invoice),
         "total": f"{shown['total']} {invoice.currency}",
+        "due": shown["due"] if invoice.status == "issued" and invoice.kind == "invoice" else None,
     }
 
 

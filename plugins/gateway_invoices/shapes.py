@@ -30,7 +30,8 @@ class InvoiceShown(Shown):
     currency: str
     net: str
     tax: str
-    total: str
+    total: str = Field(description="Below zero, later invoices take it off.")
+    due: str = Field(description="To be paid: the total, less what earlier invoices left to be taken off.")
     hash: str | None = Field(description="SHA-256 of the document as it was issued.")
 
 

@@ -24,16 +24,17 @@ def as_object(invoice: Invoice) -> dict[str, Any]:
     """An invoice as JSON: amounts are decimal text in its currency, `credits` whole 10⁻⁹ credit."""
     document = invoice.shown
     shown: dict[str, Any] = msgspec.to_builtins(document)
-    places = [shown, *shown["lines"], *([shown["tax"]] if shown["tax"] else [])]
+    places = [shown, *shown["lines"], *shown["carried"], *([shown["tax"]] if shown["tax"] else [])]
     for place in places:
         for name in ("net", "total", "amount", "base"):
             if name in place:
                 place[name] = f"{decimal(place[name], document.currency):f}"
+    shown["due"] = f"{decimal(document.due, document.currency):f}"
     return {"id": invoice.id, "status": invoice.status, "hash": invoice.hash, **shown}
 
 
 def as_csv(document: Document) -> str:
-    """A row for each line and unit; the amount stands in the first row of a line. Then net, tax and total."""
+    """A row for each line and unit; the amount stands in the first row of a line. Then net, tax and total, what is carried over, and what is due."""
     text = io.StringIO(newline="")
     rows = csv.writer(text)
     rows.writerow((*_COLUMNS, *_AFTER))
@@ -48,17 +49,13 @@ def as_csv(document: Document) -> str:
             rows.writerow(
                 [as_cell(value) for value in (*head, unit, line.detail if first else "", quantity)] + [*after]
             )
-    sums = [("net", document.net), ("total", document.total)]
+    sums = [("net", "", document.net), ("total", "", document.total)]
     if document.tax is not None:
-        sums.insert(1, ("tax", document.tax.amount))
-    for name, amount in sums:
-        cells = (
-            document.number,
-            "",
-            name,
-            *[""] * 9,
-            f"{decimal(amount, document.currency):f}",
-            document.currency,
-        )
-        rows.writerow(cells)
+        sums.insert(1, ("tax", "", document.tax.amount))
+    sums += [("carried", each.number, each.amount) for each in document.carried]
+    if document.kind == "invoice":
+        sums.append(("due", "", document.due))
+    for name, of, amount in sums:
+        shown = f"{decimal(amount, document.currency):f}"
+        rows.writerow((document.number, "", name, "", of, *[""] * 7, shown, document.currency))
     return text.getvalue()

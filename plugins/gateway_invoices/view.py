@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from gateway_invoices.document import Document, Party
 from gateway_invoices.rows import Row, money, number, rows_of
-from gateway_invoices.words import day, words
+from gateway_invoices.words import counted, day, words
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class View(Struct, frozen=True, kw_only=True):
     customer: list[str]
     rows: list[Row]
     sums: list[tuple[str, str]]
-    """The last is the total."""
+    """The last is the total, or what of it is due."""
     payment: list[str]
     notes: list[str]
     words: Mapping[str, str]
@@ -48,8 +48,8 @@ def view_of(document: Document, status: str) -> View:
         seller=_party(document.seller, said),
         customer=_party(document.customer, said),
         rows=[*rows_of(document, said)],
-        sums=_sums(document, said),
-        payment=[*document.payment] if document.total > 0 and status != "paid" else [],
+        sums=_sums(document, status, said),
+        payment=[*document.payment] if document.due and status != "paid" else [],
         notes=_notes(document, said),
         words=said,
         currency=document.currency,
@@ -63,7 +63,7 @@ def _party(party: Party, said: Mapping[str, str]) -> list[str]:
     return [*lines, party.email] if party.email else lines
 
 
-def _sums(document: Document, said: Mapping[str, str]) -> list[tuple[str, str]]:
+def _sums(document: Document, status: str, said: Mapping[str, str]) -> list[tuple[str, str]]:
     total = said["total" if document.kind == "invoice" else "credit_total"]
     sums: list[tuple[str, str]] = []
     if (tax := document.tax) is not None:
@@ -77,7 +77,19 @@ def _sums(document: Document, said: Mapping[str, str]) -> list[tuple[str, str]]:
         if within:
             label = said["tax_within"].format(name=tax.name, percent=percent)
             sums = [(label, money(tax.amount, document.currency))]
-    return [*sums, (total, f"{document.currency} {money(document.total, document.currency)}")]
+    if document.kind == "credit_note" or (document.total >= 0 and not document.carried):
+        return [*sums, (total, _with_currency(document.total, document))]
+    sums.append((total, money(document.total, document.currency)))
+    if document.total < 0:
+        label = said["given_back" if status == "paid" else "to_carry"]
+        sums.append((label, money(-document.total, document.currency)))
+    for each in document.carried:
+        sums.append((said["carried"].format(number=each.number), money(each.amount, document.currency)))
+    return [*sums, (said["due"], _with_currency(document.due, document))]
+
+
+def _with_currency(amount: int, document: Document) -> str:
+    return f"{document.currency} {money(amount, document.currency)}"
 
 
 def _notes(document: Document, said: Mapping[str, str]) -> list[str]:
@@ -88,5 +100,5 @@ def _notes(document: Document, said: Mapping[str, str]) -> list[str]:
         notes.append(said["credits"].format(price=f"{document.currency} {number(document.credit_price)}"))
         notes.append(said["by_line" if document.rounding == "line" else "by_invoice"])
     if document.unpriced_calls:
-        notes.append(said["unpriced"].format(calls=document.unpriced_calls))
+        notes.append(counted(said, "unpriced", str(document.unpriced_calls)))
     return notes

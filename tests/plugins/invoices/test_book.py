@@ -181,16 +181,6 @@ async def test_added_lines_are_asked_for_once(database: Database):
     assert (await book.draft("acme", END, END + 86_400, actor=ACTOR)).total == 5831
 
 
-async def test_what_is_taken_off_cannot_exceed_what_is_asked(database: Database):
-    book = book_of(database)
-    await add_tenant(database)
-    off = NewItem(text="Sorry", kind="adjustment", unit_price=Decimal(-1), currency="EUR", reference="1")
-    await add_item(database, "acme", off, actor=ACTOR)
-    draft = await book.draft("acme", START, END, actor=ACTOR)
-    with pytest.raises(InvalidRequest, match="less than nothing"):
-        await book.issue(draft.id, actor=ACTOR)
-
-
 async def test_credit_notes_have_numbers_of_their_own(database: Database):
     book = book_of(database)
     await add_tenant(database)

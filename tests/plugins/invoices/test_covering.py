@@ -175,5 +175,5 @@ async def test_readers_see_seats_and_days(database: Database) -> None:
     await used(database, "2026-10-06", 6)
     draft = await book_of(database).draft("acme", START, END, actor=ACTOR)
     fee, _, included = view_of(draft.shown, "draft").rows
-    assert (fee.text, fee.detail, fee.amount) == ("Team", "1 seats, 5 Oct 2026 – 4 Nov 2026", "49.00")  # noqa: RUF001
+    assert (fee.text, fee.detail, fee.amount) == ("Team", "1 seat, 5 Oct 2026 – 4 Nov 2026", "49.00")  # noqa: RUF001
     assert (included.text, included.amount) == ("Included in the plan Team", "−6.00")  # noqa: RUF001
