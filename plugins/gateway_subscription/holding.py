@@ -153,17 +153,31 @@ class Holding:
         charge = max(0, min(outcome.charge or 0, LARGEST))
         opened_here = call.id in self._held
         held = self._held.pop(call.id, None)
+        start = 0 if held is None else self._counts_in(held, call)
         if held is not None and held.amount is not None:
-            release = Write(COUNT, (held.subscription, held.start, charge, -held.amount))
-            return (Write(END, ("settled", call.id), (release,)),)
+            ends = [Write(COUNT, (held.subscription, start, charge, -held.amount))]
+            if start != held.start:
+                ends = [
+                    Write(COUNT, (held.subscription, held.start, 0, -held.amount)),
+                    Write(COUNT, (held.subscription, start, charge, 0)),
+                ]
+            return (Write(END, ("settled", call.id), tuple(ends)),)
         writes: list[Write] = []
         if not opened_here:
             release = Write(RELEASE, (call.id, call.id, call.id))
             writes.append(Write(END, ("settled", call.id), (release,)))
             writes += self._late(call, charge)
         elif charge and held is not None:
-            writes.append(Write(COUNT, (held.subscription, held.start, charge, 0)))
+            writes.append(Write(COUNT, (held.subscription, start, charge, 0)))
         return writes
+
+    def _counts_in(self, held: Held, call: Call) -> int:
+        """When the period began in which a call counts: a later one than it was held in, if that was told of meanwhile."""
+        row = self.by_tenant.get(call.principal.tenant)
+        if row is None or row.id != held.subscription:
+            return held.start
+        start = self._at(row, call.received_at).period_start
+        return start if held.start < start <= call.received_at else held.start
 
     def _late(self, call: Call, charge: int) -> Sequence[Write]:
         """Count a call that another worker has opened where it came in: its period may be over by now."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gateway.plugin import Context
     from gateway_subscription.plans import Plans
+    from gateway_subscription.recounting import Recounter
 
 _PAUSE: Final = 5.0
 _AT_ONCE: Final = 500
@@ -24,17 +25,27 @@ _AT_ONCE: Final = 500
 class Keeper(Rounds):
     """Works every five seconds. Several workers may, for everything is done once whoever does it."""
 
-    def __init__(self, context: Context, plans: Plans, *, priority: int | None, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        context: Context,
+        plans: Plans,
+        recounter: Recounter,
+        *,
+        priority: int | None,
+        log: logging.Logger,
+    ) -> None:
         """`priority` is that of the credit that comes with plans; None where they bring none."""
         super().__init__("subscription: keeper", pause=_PAUSE, log=log)
         self._context = context
         self._database = context.database
         self._plans = plans
+        self._recounter = recounter
         self._priority = priority
 
     async def go_round(self) -> None:
         """Do what is due. Raises `Unavailable`; then it is still due."""
         await renew_due(self._database, self._plans)
+        await self._recounter.young(self._database)
         await self._grant()
         await self._sweep()
 

@@ -35,12 +35,18 @@ class Subscription(Plugin[SubscriptionConfig]):
         from gateway_subscription.holding import Holding  # noqa: PLC0415
         from gateway_subscription.keeper import Keeper  # noqa: PLC0415
         from gateway_subscription.plans import Plans  # noqa: PLC0415
+        from gateway_subscription.recounting import Recounter  # noqa: PLC0415
 
         super().__init__(name, config, context)
         self.plans = Plans(config.plans)
         self._holding = Holding(self.plans, config.exempt, config.authenticators)
+        self.recounter = Recounter(config.authenticators, config.exempt)
         self.keeper = Keeper(
-            context, self.plans, priority=None if config.authenticators else config.priority, log=self.log
+            context,
+            self.plans,
+            self.recounter,
+            priority=None if config.authenticators else config.priority,
+            log=self.log,
         )
         context.subscriptions = self
 
@@ -91,7 +97,7 @@ class Subscription(Plugin[SubscriptionConfig]):
         """See `gateway.doors.SubscriptionBook`."""
         from gateway_subscription.rows import follow  # noqa: PLC0415 - see above
 
-        return await follow(self.context.database, self.plans, tenant, standing)
+        return await follow(self.context.database, self.plans, self.recounter, tenant, standing)
 
     async def cover(
         self, connection: AsyncConnection, tenant: str, since: float, until: float

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.store import Database
+    from gateway_subscription.recounting import Recounter
 
 REVISION: Final = "subscriptions"
 CLOCK: Final = Actor(kind="gateway", id="billing.subscription")
@@ -196,8 +197,13 @@ async def renew_due(database: Database, plans: Plans) -> int:
     return len(due)
 
 
-async def follow(database: Database, plans: Plans, tenant: str, standing: Standing) -> bool:
-    """Make a subscription what it is where it is paid; see `gateway.doors.SubscriptionBook`."""
+async def follow(
+    database: Database, plans: Plans, recounter: Recounter, tenant: str, standing: Standing
+) -> bool:
+    """Make a subscription what it is where it is paid; see `gateway.doors.SubscriptionBook`.
+
+    Of a period that has begun before it was told of, the calls until now are counted there.
+    """
     plan = plans[standing.plan]
     await get_tenant(database, tenant)
     now = time.time()
@@ -219,6 +225,8 @@ async def follow(database: Database, plans: Plans, tenant: str, standing: Standi
         await _store(connection, row, new=before is None)
         if state.status in {"trialing", "active"}:
             await _note(connection, row, await _not_noted(connection, row, costs))
+        if before is not None and before.period_start < row.period_start:
+            await recounter.recount(connection, row.id, tenant, row.period_start)
         same = before is not None and _shown(before) == _shown(row)
         if not same:
             was = None if before is None else _shown(before)

@@ -18,6 +18,7 @@ from gateway_invoices.reading import list_invoices
 from gateway_invoices.verify import verify
 from gateway_invoices.view import view_of
 from gateway_subscription import rows
+from gateway_subscription.recounting import Recounter
 
 from ... import scratch
 from .ledger import ACTOR, END, START, add_tenant, at
@@ -112,7 +113,7 @@ async def test_a_plan_that_is_paid_elsewhere_has_no_fee_here(database: Database)
         told_at=START,
     )
     with on("2026-10-01"):
-        await rows.follow(database, PLANS, "acme", standing)
+        await rows.follow(database, PLANS, Recounter((), ()), "acme", standing)
     await used(database, "2026-10-20", 23)
     assert await asked(book_of(database)) == ([("usage", "gpt-5", "23"), ("included", "Team", "-20")], 300)
 
