@@ -20,10 +20,10 @@ from gateway_invoices.currency import decimal, minor_units
 from gateway_invoices.customer_commands import customer
 from gateway_invoices.exporting import MEDIA, Exporter
 from gateway_invoices.item_commands import add
+from gateway_invoices.printed import printed
 from gateway_invoices.reading import day_of, get_invoice, list_invoices, read_invoice
 from gateway_invoices.running import Desk, actor, row_of, run, told
 from gateway_invoices.runs import list_runs
-from gateway_invoices.tabular import as_object
 from gateway_invoices.verify import verify
 
 _number = click.argument("number")
@@ -164,32 +164,11 @@ def show(desk: Desk, number: str, as_json: bool) -> None:
     told(invoice, as_json=as_json)
     if as_json:
         return
-    shown = as_object(invoice)
-    for line in shown["lines"]:
-        title = "/".join(filter(None, (line["provider"], line["text"]))) or line["kind"]
-        click.echo(f"  {title:<40} {_of_line(line):<60} {line['amount']:>16}")
-    if shown["tax"] is not None:
-        click.echo(f"  {shown['tax']['name']:<101} {shown['tax']['amount']:>16}")
-    click.echo(f"  {shown['currency']:<101} {shown['total']:>16}")
-    for each in shown["carried"]:
-        click.echo(f"  {'carried over from ' + each['number']:<101} {each['amount']:>16}")
-    if shown["carried"]:
-        click.echo(f"  {'due':<101} {shown['due']:>16}")
+    for line in printed(invoice):
+        click.echo(line)
     if left:
-        click.echo(
-            f"  {'left to be taken off the next invoices':<101} {decimal(left, invoice.currency):>16f}"
-        )
-
-
-def _of_line(line: dict[str, Any]) -> str:
-    """Quantity, unit and rate of a line."""
-    words = [f"{one['amount']} {one['unit']}".strip() for one in line["quantities"][:1]]
-    words += [line["detail"]] if line["detail"] else []
-    if line["rate"] is not None:
-        words.append(f"at {line['rate']} credits for {line['per']}")
-    elif line["unit_price"] is not None:
-        words.append(f"at {line['unit_price']}")
-    return ", ".join(words)
+        left_over = f"{invoice.currency} {decimal(left, invoice.currency):f}"
+        click.echo(f"  {left_over} of it is left to be taken off the next invoices.")
 
 
 @click.command()

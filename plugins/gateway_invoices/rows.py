@@ -98,20 +98,31 @@ def _decimals(price: Decimal, currency: str) -> str:
     return f"{short:,.{places}f}".replace("-", "\u2212")
 
 
-def _of_plan(line: Line, document: Document, said: Mapping[str, str]) -> str:
-    """Seats, and from when until when."""
+def _of_plan(line: Line, document: Document, said: Mapping[str, str]) -> Row:
+    """Seats, and from when until when; the price of a seat where it is one of whole minor units, as for a whole period."""
     days = [day(each, document.language) for each in line.detail.split()]
-    seats = [counted(said, "seats", number(one.amount)) for one in line.quantities if one.unit == "seats"]
-    return said["comma"].join([*seats, " – ".join(days)])  # noqa: RUF001 - a range
+    seats = next((Decimal(one.amount) for one in line.quantities if one.unit == "seats"), Decimal(1))
+    asked = Decimal(line.unit_price or 0)
+    each = round(asked / seats, digits_of(document.currency))
+    whole = each * seats == asked
+    detail = said["comma"].join([counted(said, "seats", f"{seats:,f}"), " – ".join(days)])  # noqa: RUF001 - a range
+    return Row(
+        text=said["unused"].format(plan=line.text) if asked < 0 else line.text,
+        detail=detail,
+        quantity=f"{seats:,f}" if whole else "",
+        price=_decimals(each, document.currency) if whole else "",
+        amount=money(line.amount, document.currency),
+    )
 
 
 def _whole(line: Line, document: Document, said: Mapping[str, str]) -> Row:
     amount = money(line.amount, document.currency)
+    if line.unit_price is not None and line.detail:
+        return _of_plan(line, document, said)
     if line.unit_price is not None:
         quantity = number(line.quantities[0].amount)
         price = _decimals(Decimal(line.unit_price), document.currency)
-        detail = _of_plan(line, document, said) if line.detail else ""
-        return Row(text=line.text, detail=detail, quantity=quantity, price=price, amount=amount)
+        return Row(text=line.text, quantity=quantity, price=price, amount=amount)
     if line.kind in {"included", "prepaid"}:
         return Row(text=said[line.kind].format(plan=line.text), amount=amount)
     counts = {quantity.unit: number(quantity.amount) for quantity in line.quantities}

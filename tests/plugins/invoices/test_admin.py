@@ -169,7 +169,7 @@ def test_from_draft_to_proof_on_the_command_line(
     assert json.loads(run("verify", "INV-000001", "--json"))["problems"] == []
     assert run("export", "INV-000001") == "INV-000001.pdf\n"
     assert (tmp_path / "INV-000001.pdf").read_bytes().startswith(b"%PDF")
-    assert "openai/gpt-5" in run("show", "INV-000001")
+    assert "gpt-5 (openai)" in run("show", "INV-000001")
     assert "CN-000001" in run("credit", "INV-000001", "--amount", "9.50", "--reason", "late")
     assert len(run("list", "--tenant", "acme").splitlines()) == 3
     assert len(run("list", "--tenant", "acme", "--json").splitlines()) == 2

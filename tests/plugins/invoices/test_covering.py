@@ -177,4 +177,16 @@ async def test_readers_see_seats_and_days(database: Database) -> None:
     draft = await book_of(database).draft("acme", START, END, actor=ACTOR)
     fee, _, included = view_of(draft.shown, "draft").rows
     assert (fee.text, fee.detail, fee.amount) == ("Team", "1 seat, 5 Oct 2026 – 4 Nov 2026", "49.00")  # noqa: RUF001
+    assert (fee.quantity, fee.price) == ("1", "49.00")
     assert (included.text, included.amount) == ("Included in the plan Team", "−6.00")  # noqa: RUF001
+
+
+async def test_readers_see_what_is_given_back_for_time_that_was_not_used(database: Database) -> None:
+    await add_tenant(database)
+    await subscribed(database, "team", "2026-10-05")
+    await as_of(database, "2026-10-20", "large")
+    draft = await book_of(database).draft("acme", START, END, actor=ACTOR)
+    _, unused, part = view_of(draft.shown, "draft").rows
+    assert unused.text == "Team, time that was not used"
+    assert (unused.quantity, unused.price, unused.amount) == ("", "", "−25.29")  # noqa: RUF001
+    assert (part.text, part.detail) == ("Large", "1 seat, 20 Oct 2026 – 4 Nov 2026")  # noqa: RUF001
