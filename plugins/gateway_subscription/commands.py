@@ -17,7 +17,18 @@ from gateway.store.audit import Actor
 from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_subscription.money import shown
 from gateway_subscription.plans import Plan, Plans
-from gateway_subscription.rows import Row, all_subscriptions, cancel, change, set_overdue, subscribe
+from gateway_subscription.rows import (
+    ChargeRow,
+    Row,
+    all_subscriptions,
+    cancel,
+    change,
+    get_subscription,
+    list_charges,
+    resume,
+    set_overdue,
+    subscribe,
+)
 from gateway_subscription.used import all_used, used_of
 
 if TYPE_CHECKING:
@@ -81,7 +92,7 @@ def _plans(plans: Plans) -> click.Group:
 def _subscriptions(database: Database, plans: Plans, run: Run) -> click.Group:
     @click.group("subscriptions")
     def group() -> None:
-        """List, begin, change and cancel subscriptions of tenants."""
+        """List, show, begin, change, cancel and resume subscriptions of tenants."""
 
     @group.command("list")
     @_JSON
@@ -110,8 +121,33 @@ def _subscriptions(database: Database, plans: Plans, run: Run) -> click.Group:
 
         _tell(database, run, work, as_json=as_json)
 
+    @group.command()
+    @_TENANT
+    @_JSON
+    def show(tenant: str, as_json: bool) -> None:
+        """Show the subscription of a tenant, an ended one too."""
+
+        async def work() -> Row:
+            await check_tenant(database, tenant)
+            return await get_subscription(database, tenant)
+
+        _tell(database, run, work, as_json=as_json)
+
+    @group.command()
+    @_TENANT
+    @_JSON
+    def charges(tenant: str, as_json: bool) -> None:
+        """List what the subscription of a tenant has cost. With --json one object per line."""
+
+        async def work() -> list[dict[str, Any]]:
+            await check_tenant(database, tenant)
+            return [_charge(row) for row in await list_charges(database, tenant)]
+
+        print_rows(run(work), as_json=as_json, none=f"{tenant} was never subscribed.")
+
     group.add_command(_change(database, plans, run))
     group.add_command(_cancel(database, plans, run))
+    group.add_command(_resume(database, plans, run))
     group.add_command(_overdue(database, plans, run))
     return group
 
@@ -148,6 +184,21 @@ def _cancel(database: Database, plans: Plans, run: Run) -> click.Command:
         _tell(database, run, work, as_json=as_json)
 
     return cancel_
+
+
+def _resume(database: Database, plans: Plans, run: Run) -> click.Command:
+    @click.command("resume")
+    @_TENANT
+    @_JSON
+    def resume_(tenant: str, as_json: bool) -> None:
+        """Let the subscription of a tenant go on that was to end with its period."""
+
+        def work() -> Awaitable[Row]:
+            return resume(database, plans, tenant, actor=_actor())
+
+        _tell(database, run, work, as_json=as_json)
+
+    return resume_
 
 
 def _overdue(database: Database, plans: Plans, run: Run) -> click.Command:
@@ -224,6 +275,20 @@ def _row(row: Row, used: int) -> dict[str, Any]:
         "then": "ends" if row.cancel_at_end else row.next_plan,
         "used": shown(used),
         "of": "all" if row.included is None else shown(row.included),
+    }
+
+
+def _charge(row: ChargeRow) -> dict[str, Any]:
+    """What a part of a period cost."""
+    return {
+        "kind": row.kind,
+        "plan": row.plan,
+        "seats": row.seats,
+        "start": _time(row.start),
+        "end": _time(row.end),
+        "amount": shown(row.amount),
+        "currency": row.currency,
+        "included": shown(row.included),
     }
 
 

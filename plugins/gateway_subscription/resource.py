@@ -23,6 +23,7 @@ from gateway_subscription.rows import (
     change,
     get_subscription,
     list_charges,
+    resume,
     set_overdue,
     subscribe,
 )
@@ -140,6 +141,11 @@ class Desk:
         row = await cancel(request.database, self._plans, request.tenant, actor=request.actor)
         return await _answer(request, row)
 
+    async def resume_mine(self, request: AdminRequest[Query, None]) -> SubscriptionShown:
+        """Let the tenant's go on that was to end with its period."""
+        row = await resume(request.database, self._plans, request.tenant, actor=request.actor)
+        return await _answer(request, row)
+
     async def charges(self, request: AdminRequest[PageQuery, None]) -> Page[ChargeShown]:
         """List what the tenant's has cost."""
         rows, cursor = await page_of(request, list_charges, lambda row: row.id)
@@ -175,6 +181,11 @@ class Desk:
         """Cancel that of a tenant."""
         tenant, at_end = request.path["tenant"], request.body.at_end
         row = await cancel(request.database, self._plans, tenant, at_end=at_end, actor=request.actor)
+        return await _answer(request, row)
+
+    async def resume_theirs(self, request: AdminRequest[Query, None]) -> SubscriptionShown:
+        """Let that of a tenant go on."""
+        row = await resume(request.database, self._plans, request.path["tenant"], actor=request.actor)
         return await _answer(request, row)
 
     async def overdue(self, request: AdminRequest[Query, OverdueBody]) -> SubscriptionShown:
@@ -244,6 +255,15 @@ class Desk:
                 status=200,
             ),
             Endpoint(
+                method="POST",
+                path="/subscription/resume",
+                permission=manage,
+                handler=self.resume_mine,
+                summary="Let the tenant's subscription go on that was to end with its period",
+                answer=one,
+                status=200,
+            ),
+            Endpoint(
                 method="GET",
                 path="/subscription/charges",
                 permission=read,
@@ -294,6 +314,15 @@ class Desk:
                 handler=self.cancel_theirs,
                 summary="Cancel a tenant's subscription",
                 body=CancelBody,
+                answer=one,
+                status=200,
+            ),
+            Endpoint(
+                method="POST",
+                path=f"{of_tenant}/resume",
+                permission=operate,
+                handler=self.resume_theirs,
+                summary="Let a tenant's subscription go on that was to end with its period",
                 answer=one,
                 status=200,
             ),

@@ -57,6 +57,12 @@ def test_a_tenant_sees_and_changes_its_own_alone(client: TestClient) -> None:
     answer = client.patch("/subscription", headers={**THEIRS, **ANY}, json=change)
     assert answer.json()["plan"] == "professional", answer.text
     assert client.post("/subscription/cancel", headers=THEIRS).json()["cancel_at_end"] is True
+    assert client.post("/subscription/resume", headers=viewer).status_code == 403
+    assert client.post("/subscription/resume", headers=THEIRS).json()["cancel_at_end"] is False
+    assert client.post("/subscriptions/theirs/resume", headers=THEIRS).status_code == 403
+    assert client.post("/subscriptions/theirs/cancel", headers=OPERATOR, json={}).json()["cancel_at_end"]
+    resumed = client.post("/subscriptions/theirs/resume", headers=OPERATOR).json()
+    assert (resumed["status"], resumed["cancel_at_end"]) == ("trialing", False)
     assert [row["tenant"] for row in client.get("/subscriptions", headers=OPERATOR).json()["data"]] == [
         "theirs"
     ]
@@ -104,6 +110,12 @@ def test_the_commands_do_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "next period" in run("subscriptions", "change", "acme", "starter", code=1)
     assert "then starter" in run("subscriptions", "change", "acme", "starter", "--at-end")
     assert "then it ends" in run("subscriptions", "cancel", "acme")
+    assert "then" not in run("subscriptions", "resume", "acme")
+    assert "never subscribed" in run("subscriptions", "charges", "default")
+    (charge,) = [json.loads(line) for line in run("subscriptions", "charges", "acme", "--json").splitlines()]
+    assert (charge["kind"], charge["amount"], charge["included"]) == ("period", "29970", "36000")
+    assert "acme  enterprise, 3 seats  active" in run("subscriptions", "show", "acme")
+    assert "no subscription" in run("subscriptions", "show", "default", code=1)
     assert "past_due" in run("subscriptions", "overdue", "acme")
     assert json.loads(run("subscriptions", "list", "--json"))["status"] == "past_due"
     assert "past_due" in run("subscriptions", "list")
