@@ -157,8 +157,8 @@ class _Resource:
 def _shown(invoice: Invoice) -> InvoiceShown:
     document = invoice.shown
     tax = 0 if document.tax is None else document.tax.amount
-    amounts = (document.net, tax, document.total, document.due)
-    net, taxed, total, due = (f"{decimal(amount, document.currency):f}" for amount in amounts)
+    amounts = (document.net, tax, document.total, document.due, invoice.open)
+    net, taxed, total, due, still_open = (f"{decimal(amount, document.currency):f}" for amount in amounts)
     return InvoiceShown.model_validate(
         {
             "id": invoice.id,
@@ -176,6 +176,7 @@ def _shown(invoice: Invoice) -> InvoiceShown:
             "tax": taxed,
             "total": total,
             "due": due,
+            "open": still_open,
             "hash": invoice.hash,
         }
     )

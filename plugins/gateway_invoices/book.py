@@ -17,7 +17,7 @@ from gateway.store.changes import bump
 from gateway.store.notices import notice, post
 from gateway.store.upsert import insert_into
 from gateway_invoices import ending
-from gateway_invoices.carrying import settle_sources
+from gateway_invoices.carrying import take
 from gateway_invoices.checks import conflict
 from gateway_invoices.config import InvoicesConfig
 from gateway_invoices.crediting import credit_note
@@ -181,14 +181,14 @@ class Book:
             seller = entity_named(self.config, draft.entity)
             issued = await self._numbered(connection, document, seller.prefix, now)
             await self._issue(connection, draft.id, issued, now, revision)
-            await settle_sources(connection, issued, now, revision)
+            await take(connection, issued, now, revision)
             await record(
                 connection, actor, "invoice.issue", draft.id, tenant=draft.tenant, after=_told(issued)
             )
             return await get_invoice(connection, draft.id)
 
     async def pay(self, name: str, *, actor: Actor) -> Invoice:
-        """Note that an issued invoice was paid; one below zero, that what it leaves was given back.
+        """Note that an issued invoice was paid; of one below zero or a credit note, that what it leaves was given back.
 
         Raises `InvalidRequest`: 404, 409.
         """
@@ -207,6 +207,8 @@ class Book:
     async def credit(self, name: str, *, amount: int | None = None, reason: str, actor: Actor) -> Invoice:
         """Issue a credit note for an invoice: for `amount` minor units, tax included, or all that is left.
 
+        So much less is to be paid for it; what is beyond that is owed to the customer.
+
         Raises `InvalidRequest`: 404, 409 for one that is not issued or paid, 400 for more than is left.
         """
         async with self.database.begin() as connection:
@@ -216,13 +218,14 @@ class Book:
                 raise conflict(f"{name} is a credit note itself.")
             earlier = await credit_notes_of(connection, of.id)
             now = time.time()
-            note = credit_note(of.shown, [one.shown for one in earlier], amount, reason)
+            note = credit_note(of.shown, [one.shown for one in earlier], amount, reason, still_open=of.open)
             seller = entity_named(self.config, of.entity)
             issued = await self._numbered(connection, note, seller.credit_prefix, now)
             made = await self._insert(
                 connection, issued, of.period_start, of.period_end, now, revision, of=of.id
             )
             await self._issue(connection, made, issued, now, revision)
+            await ending.less_to_pay(connection, of, -note.total - note.owed, now, revision)
             told = {**_told(issued), "invoice": of.id}
             await post(connection, notice("credit_note", made, tenant=of.tenant, at=now, data=told))
             await record(connection, actor, "invoice.credit", made, tenant=of.tenant, after=_told(issued))
@@ -309,13 +312,14 @@ class Book:
         self, connection: AsyncConnection, id: str, document: Document, now: float, revision: int
     ) -> None:
         raw = encoded(document)
-        settled = document.kind == "invoice" and document.total >= 0 and not document.due
+        still_open = document.due - document.owed
         await connection.execute(
             update(invoices)
             .where(invoices.c.id == id, invoices.c.status == "draft")
             .values(
-                status="paid" if settled else "issued",
-                paid_at=now if settled else None,
+                status="issued" if still_open else "paid",
+                paid_at=None if still_open else now,
+                open=still_open,
                 number=document.number,
                 document=raw,
                 hash=digest(raw),

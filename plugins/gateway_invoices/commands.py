@@ -15,13 +15,12 @@ import msgspec
 from gateway.errors import InvalidRequest
 from gateway.shown import print_rows
 from gateway_invoices.book import Book
-from gateway_invoices.carrying import left_of
-from gateway_invoices.currency import decimal, minor_units
+from gateway_invoices.currency import minor_units
 from gateway_invoices.customer_commands import customer
 from gateway_invoices.exporting import MEDIA, Exporter
 from gateway_invoices.item_commands import add
 from gateway_invoices.printed import printed
-from gateway_invoices.reading import day_of, get_invoice, list_invoices, read_invoice
+from gateway_invoices.reading import day_of, list_invoices, read_invoice
 from gateway_invoices.running import Desk, actor, row_of, run, told
 from gateway_invoices.runs import list_runs
 from gateway_invoices.verify import verify
@@ -94,7 +93,7 @@ def issue(desk: Desk, drafts: tuple[str, ...], as_json: bool) -> None:
 @_json
 @click.pass_obj
 def pay(desk: Desk, number: str, as_json: bool) -> None:
-    """Note that invoice NUMBER was paid; one below zero, that what it leaves was given back."""
+    """Note that NUMBER was paid; of one below zero or a credit note, that what it leaves was given back."""
     told(run(desk, lambda book: book.pay(number, actor=actor())), as_json=as_json)
 
 
@@ -154,21 +153,12 @@ def _none(tenant: str | None, status: str | None) -> str:
 @click.pass_obj
 def show(desk: Desk, number: str, as_json: bool) -> None:
     """Show invoice NUMBER, or a draft by its id."""
-
-    async def work(book: Book) -> tuple[Any, int]:
-        async with book.database.connect() as connection:
-            found = await get_invoice(connection, number)
-            return found, await left_of(connection, found)
-
-    invoice, left = run(desk, work)
+    invoice = run(desk, lambda book: read_invoice(book.database, number))
     told(invoice, as_json=as_json)
     if as_json:
         return
     for line in printed(invoice):
         click.echo(line)
-    if left:
-        left_over = f"{invoice.currency} {decimal(left, invoice.currency):f}"
-        click.echo(f"  {left_over} of it is left to be taken off the next invoices.")
 
 
 @click.command()

@@ -12,8 +12,12 @@ from gateway_invoices.currency import decimal, rounded
 from gateway_invoices.document import Document, Line
 
 
-def credit_note(of: Document, earlier: Sequence[Document], amount: int | None, reason: str) -> Document:
+def credit_note(
+    of: Document, earlier: Sequence[Document], amount: int | None, reason: str, *, still_open: int
+) -> Document:
     """The document of a note for `amount` minor units of an invoice, tax included; None for all that is left.
+
+    `still_open` is what is still to be paid for it: what is credited beyond that is owed to the customer.
 
     The tax of all notes so far is their share of the invoice's, rounded: the last one leaves none over. Raises
     `InvalidRequest` for more than is left, or nothing.
@@ -41,6 +45,7 @@ def credit_note(of: Document, earlier: Sequence[Document], amount: int | None, r
         reason=reason,
         payment=(),
         carried=(),
+        left=max(0, wanted - still_open),
         lines=(Line(kind="credit_note", text=reason, amount=-(wanted if of.inclusive else net)),),
         net=-net,
         tax=None if of.tax is None else msgspec.structs.replace(of.tax, base=-net, amount=-tax),

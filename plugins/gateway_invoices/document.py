@@ -110,6 +110,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """Below zero, it is owed to the customer: later invoices take it off."""
     carried: tuple[Carried, ...] = ()
     """Of an invoice: what earlier ones leave to be taken off."""
+    left: int | None = None
+    """Of a credit note: what of it is owed to the customer, as it was not to be paid any more; None where that was not kept."""
     unpriced_calls: int = 0
     """Successful calls in the period that have no charge: they are not asked for."""
 
@@ -118,6 +120,11 @@ class Document(Struct, frozen=True, kw_only=True):
         """What is to be paid for an invoice, in minor units."""
         left = self.total + sum(each.amount for each in self.carried)
         return max(0, left) if self.kind == "invoice" else 0
+
+    @property
+    def owed(self) -> int:
+        """What is owed to the customer by an invoice or credit note, in minor units: later invoices take it off."""
+        return max(0, -self.total) if self.kind == "invoice" else self.left or 0
 
 
 def encoded(document: Document) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from gateway_invoices.currency import decimal
 from gateway_invoices.reading import Invoice
 from gateway_invoices.view import view_of
 
@@ -22,3 +23,6 @@ def printed(invoice: Invoice) -> Iterator[str]:
     for label, amount in view.sums:
         yield f"  {label:<{_TEXT + 30}} {amount:>16}"
     yield from (f"  {note}" for note in view.notes)
+    amount = f"{invoice.currency} {decimal(abs(invoice.open), invoice.currency):f}"
+    if invoice.open:
+        yield f"  {amount} {'is still to be paid' if invoice.open > 0 else 'is left to be taken off the next invoices'}."

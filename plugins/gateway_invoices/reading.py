@@ -35,6 +35,8 @@ class Invoice(Struct, frozen=True, kw_only=True):
     period_end: float
     currency: str
     total: int
+    open: int
+    """Still to be paid; below zero, still owed to the customer."""
     document: bytes
     hash: str | None
     created_at: float

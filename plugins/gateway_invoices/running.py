@@ -79,7 +79,7 @@ def row_of(invoice: Invoice) -> dict[str, Any]:
         "tenant": invoice.tenant,
         "period": _period(invoice),
         "total": f"{shown['total']} {invoice.currency}",
-        "due": shown["due"] if invoice.status == "issued" and invoice.kind == "invoice" else None,
+        "open": shown["open"] if invoice.open else None,
     }
 
 

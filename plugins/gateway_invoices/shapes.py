@@ -31,7 +31,12 @@ class InvoiceShown(Shown):
     net: str
     tax: str
     total: str = Field(description="Below zero, later invoices take it off.")
-    due: str = Field(description="To be paid: the total, less what earlier invoices left to be taken off.")
+    due: str = Field(
+        description="To be paid for it: the total, less what was carried over from earlier ones."
+    )
+    open: str = Field(
+        description="Of that, what is still to be paid by now; below zero, what is owed to the customer."
+    )
     hash: str | None = Field(description="SHA-256 of the document as it was issued.")
 
 

@@ -56,6 +56,13 @@ invoices = Table(
     Column("period_end", Float(53), nullable=False, comment="the first moment after it"),
     Column("currency", String(3), nullable=False),
     Column("total", BigInteger, nullable=False, comment="in minor units"),
+    Column(
+        "open",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="still to be paid; below zero, owed to the customer",
+    ),
     Column("document", LargeBinary, nullable=False, comment="JSON: all that stands on it"),
     Column("hash", String(64), nullable=True, comment="SHA-256 of the document, from issue on"),
     Column("created_at", Float(53), nullable=False),

@@ -29,7 +29,9 @@ def as_object(invoice: Invoice) -> dict[str, Any]:
         for name in ("net", "total", "amount", "base"):
             if name in place:
                 place[name] = f"{decimal(place[name], document.currency):f}"
-    shown["due"] = f"{decimal(document.due, document.currency):f}"
+    sums = {"due": document.due, "left": document.left, "open": invoice.open}
+    for name, amount in sums.items():
+        shown[name] = None if amount is None else f"{decimal(amount, document.currency):f}"
     return {"id": invoice.id, "status": invoice.status, "hash": invoice.hash, **shown}
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from gateway.types import NANO
-from gateway_invoices.carrying import carrying_problems
+from gateway_invoices.balancing import balance_problems
 from gateway_invoices.config import Entity, TaxRate
 from gateway_invoices.currency import decimal
 from gateway_invoices.document import Document, Line, TaxLine, decoded, digest
@@ -44,7 +44,7 @@ async def verify(book: Book, name: str) -> list[str]:
             )
             problems += _differences(document, usage.lines)
             problems += _fees(document, usage.fees)
-            problems += await carrying_problems(connection, invoice)
+        problems += await balance_problems(connection, invoice)
     problems += _rates(document)
     return problems
 

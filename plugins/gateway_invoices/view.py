@@ -50,7 +50,7 @@ def view_of(document: Document, status: str) -> View:
         rows=[*rows_of(document, said)],
         sums=_sums(document, status, said),
         payment=[*document.payment] if document.due and status != "paid" else [],
-        notes=_notes(document, said),
+        notes=_notes(document, status, said),
         words=said,
         currency=document.currency,
     )
@@ -92,8 +92,17 @@ def _with_currency(amount: int, document: Document) -> str:
     return f"{document.currency} {money(amount, document.currency)}"
 
 
-def _notes(document: Document, said: Mapping[str, str]) -> list[str]:
+def _notes(document: Document, status: str, said: Mapping[str, str]) -> list[str]:
     notes: list[str] = []
+    if document.left is not None:
+        less, left = -document.total - document.left, document.left
+        if less:
+            notes.append(
+                said["less"].format(amount=_with_currency(less, document), number=document.of_number)
+            )
+        if left:
+            word = "left_given_back" if status == "paid" else "left"
+            notes.append(said[word].format(amount=_with_currency(left, document)))
     if document.tax is not None and document.tax.reverse_charge:
         notes.append(said["reverse_charge"].format(name=document.tax.name))
     if any(line.credits is not None for line in document.lines):

@@ -132,11 +132,16 @@ async def test_what_is_given_back_by_hand_is_not_carried_on(either: Database) ->
     await used(either, "2026-10-10", 20)
     small = await issued(book, SEPTEMBER, START)
     await book.pay(owed.name, actor=ACTOR)  # the rest, by bank
-    with pytest.raises(InvalidRequest, match="rest was given back since"):
-        await book.void(small.name, actor=ACTOR)
     with pytest.raises(InvalidRequest, match="is paid"):
         await book.void(owed.name, actor=ACTOR)
-    assert (await issued(book, START, END)).shown.due == 2000
+    large = await issued(book, START, END)
+    assert large.shown.due == 2000
+    await proved(book)
+    for each in (small, large):
+        await book.void(each.name, actor=ACTOR)
+    with pytest.raises(InvalidRequest, match="was given back in part"):
+        await book.void(owed.name, actor=ACTOR)
+    assert (await issued(book, START, END)).shown.due == 1000  # what the small one had taken off
     await proved(book)
 
 
@@ -172,6 +177,64 @@ async def test_what_was_tampered_with_is_found_out(
             update(invoices).where(invoices.c.id == last.id).values(document=forged, hash=digest(forged))
         )
     assert problem in await verify(book, last.name)
+
+
+async def opened(database: Database, name: str) -> tuple[str, int]:
+    """The state of an invoice, and what is open of it."""
+    found = await read_invoice(database, name)
+    return found.status, found.open
+
+
+async def test_a_credit_note_first_takes_off_what_is_still_to_be_paid(either: Database) -> None:
+    book, _ = await cancelled(either)
+    await used(either, "2026-10-10", 30)
+    unpaid = await issued(book, START, END)
+    assert (unpaid.shown.due, unpaid.open) == (471, 471)
+    part = await book.credit(unpaid.name, amount=100, reason="late", actor=ACTOR)
+    assert (part.status, part.open, await opened(either, unpaid.name)) == ("paid", 0, ("issued", 371))
+    await proved(book)
+    rest = await book.credit(unpaid.name, reason="all of it", actor=ACTOR)
+    assert (rest.total, rest.status, rest.open) == (
+        -2900,
+        "issued",
+        -2529,
+    )  # what was carried over is owed again
+    assert await opened(either, unpaid.name) == ("paid", 0)
+    await used(either, "2026-09-10", 40)
+    after = await issued(book, SEPTEMBER, START)
+    assert [(each.number, each.amount) for each in after.shown.carried] == [(rest.name, -2529)]
+    assert await opened(either, rest.name) == ("paid", 0)
+    await proved(book)
+
+
+async def test_what_was_paid_and_is_credited_is_taken_off_the_next_one_or_given_back(
+    either: Database,
+) -> None:
+    book = book_of(either)
+    await add_tenant(either)
+    await used(either, "2026-08-10", 30)
+    first = await issued(book, AUGUST, SEPTEMBER)
+    await book.pay(first.name, actor=ACTOR)
+    kept, sent = [
+        await book.credit(first.name, amount=amount, reason="late", actor=ACTOR) for amount in (700, 800)
+    ]
+    assert (await book.pay(sent.name, actor=ACTOR)).open == 0  # by bank
+    await used(either, "2026-09-10", 10)
+    after = await issued(book, SEPTEMBER, START)
+    assert [each.number for each in after.shown.carried] == [kept.name]
+    assert (after.shown.due, after.open) == (300, 300)
+    await proved(book)
+
+
+@pytest.mark.parametrize("wrong", [{"open": -2000}, {"status": "paid"}, {"open": 5}])
+async def test_what_is_open_is_proved_too(either: Database, wrong: dict[str, Any]) -> None:
+    book, owed = await cancelled(either)
+    await used(either, "2026-09-10", 10)
+    await issued(book, SEPTEMBER, START)
+    async with either.begin() as connection:
+        await connection.execute(update(invoices).where(invoices.c.id == owed.id).values(**wrong))
+    (problem,) = await verify(book, owed.name)
+    assert problem.endswith("open, which is not what its documents say")
 
 
 async def taxed(database: Database) -> tuple[Invoice, Invoice]:

@@ -35,6 +35,7 @@ def invoice(of: Document, status: str = "issued") -> Invoice:
         period_end=1.0,
         currency=of.currency,
         total=of.total,
+        open=of.due - of.owed,
         document=raw,
         hash=digest(raw),
         created_at=0.0,

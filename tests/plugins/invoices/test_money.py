@@ -106,21 +106,26 @@ def test_a_price_with_tax_in_it_has_none_when_the_customer_owes_it():
 
 
 @settings(max_examples=40)
-@given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.booleans(), PERCENT)
-def test_credit_notes_come_to_the_invoice_tax_and_all(parts: list[int], inclusive: bool, percent: Decimal):
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.booleans(), PERCENT, st.integers(0, 3000))
+def test_credit_notes_come_to_the_invoice_tax_and_all(
+    parts: list[int], inclusive: bool, percent: Decimal, paid: int
+):
+    """`paid` of it was paid by what was carried over: that much is owed again in the end."""
     of = document(taxed(percent, inclusive=inclusive), customer(), [usage(30 * 10**9)])
     notes: list[Any] = []
     for part in parts:
         left = of.total + sum(note.total for note in notes)
         if part < left:
-            notes.append(credit_note(of, notes, part, "goodwill"))
-    notes.append(credit_note(of, notes, None, "the rest"))
+            notes.append(credit_note(of, notes, part, "goodwill", still_open=max(0, left - paid)))
+    left = of.total + sum(note.total for note in notes)
+    notes.append(credit_note(of, notes, None, "the rest", still_open=max(0, left - paid)))
+    assert sum(note.left for note in notes) == min(paid, of.total)
     assert of.tax is not None
     assert sum(note.total for note in notes) == -of.total
     assert sum(note.tax.amount for note in notes) == -of.tax.amount
     assert all(note.net + note.tax.amount == note.total for note in notes)
     with pytest.raises(InvalidRequest, match=r"0\.00 EUR are left"):
-        credit_note(of, notes, 1, "too much")
+        credit_note(of, notes, 1, "too much", still_open=0)
 
 
 def test_two_series_of_numbers_cannot_begin_alike():
