@@ -204,11 +204,22 @@ class Fee(Struct, frozen=True, kw_only=True):
     currency: str
 
 
+CoveredBy: TypeAlias = Literal["plan", "credit"]
+"""Included in a plan, or paid with prepaid credit."""
+
+
+class Terms(Struct, frozen=True):
+    """By what of its config a book covers charges: an invoice keeps it, and is proved by it whatever the config says then."""
+
+    by: CoveredBy
+    config: str
+    """In the book's own words."""
+
+
 class Covered(Struct, frozen=True, kw_only=True):
     """Charges of calls that are not to be asked for any more."""
 
-    by: Literal["plan", "credit"]
-    """Included in a plan, or paid with prepaid credit."""
+    by: CoveredBy
     plan: str = ""
     """Its name, for people."""
     charge: int
@@ -219,10 +230,14 @@ class Covered(Struct, frozen=True, kw_only=True):
 class Covers(Protocol):
     """A `SubscriptionBook` or `CreditBook` that tells invoices what is owed besides calls, and what calls do not owe."""
 
+    def terms(self) -> Terms:
+        """Those of today."""
+        ...
+
     async def cover(
-        self, connection: AsyncConnection, tenant: str, since: float, until: float
+        self, connection: AsyncConnection, tenant: str, since: float, until: float, terms: Terms
     ) -> Sequence[Fee | Covered]:
-        """What was asked and covered from `since` until before `until` (Unix seconds).
+        """What was asked and covered from `since` until before `until` (Unix seconds), by terms that it gave.
 
         Calls count when they were received, repricings and fees when they were made: for adjoining times, it all adds
         up to what it is for the whole, and asked again later it is the same.

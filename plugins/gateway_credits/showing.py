@@ -6,9 +6,11 @@ import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import json
 from sqlalchemy import func, or_, select
 
 from gateway.billing import CreditAccount, CreditEntry, CreditGrant
+from gateway.doors import Terms
 from gateway_credits import reading
 from gateway_credits.account import payment_link
 from gateway_credits.book import Book
@@ -41,11 +43,16 @@ class ShownBook(Book):
         self._payment_url = payment_url
         self._welcomes = welcome is not None
 
+    def terms(self) -> Terms:
+        """See `gateway.doors.Covers`: the authenticators whose callers pay nothing here."""
+        return Terms("credit", json.encode(sorted(self.free)).decode())
+
     async def cover(
-        self, connection: AsyncConnection, tenant: str, since: float, until: float
+        self, connection: AsyncConnection, tenant: str, since: float, until: float, terms: Terms
     ) -> Sequence[Covered]:
         """See `gateway.doors.Covers`."""
-        return await covered(connection, self.free, tenant, since, until)
+        free = json.decode(terms.config, type=list[str])
+        return await covered(connection, free, tenant, since, until)
 
     async def credit_account(self, tenant: str, user: str | None = None) -> CreditAccount:
         """See the protocol. Whoever looks before their first call finds their welcome there."""

@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from gateway.doors import Terms
+
 LineKind = Literal["usage", "adjustment", "included", "prepaid", "fee", "credits", "credit_note"]
 DocumentKind = Literal["invoice", "credit_note"]
 
@@ -114,6 +116,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """Of a credit note: what of it is owed to the customer, as it was not to be paid any more; None where that was not kept."""
     unpriced_calls: int = 0
     """Successful calls in the period that have no charge: they are not asked for."""
+    terms: tuple[Terms, ...] | None = None
+    """Of an invoice: by what it was worked out what calls do not owe; None where that was not kept."""
 
     @property
     def due(self) -> int:

@@ -86,6 +86,7 @@ async def make_document(
         total=sums.total,
         carried=await carried_over(connection, tenant, name, seller.currency, sums.total),
         unpriced_calls=usage.unpriced,
+        terms=tuple(each.terms() for each in sources.covers),
     )
     return document, usage.running
 

@@ -24,5 +24,5 @@ def printed(invoice: Invoice) -> Iterator[str]:
         yield f"  {label:<{_TEXT + 30}} {amount:>16}"
     yield from (f"  {note}" for note in view.notes)
     amount = f"{invoice.currency} {decimal(abs(invoice.open), invoice.currency):f}"
-    if invoice.open:
+    if invoice.open not in {0, invoice.shown.due, -invoice.shown.owed}:
         yield f"  {amount} {'is still to be paid' if invoice.open > 0 else 'is left to be taken off the next invoices'}."

@@ -24,6 +24,7 @@ def as_object(invoice: Invoice) -> dict[str, Any]:
     """An invoice as JSON: amounts are decimal text in its currency, `credits` whole 10⁻⁹ credit."""
     document = invoice.shown
     shown: dict[str, Any] = msgspec.to_builtins(document)
+    del shown["terms"]  # the seller's own
     places = [shown, *shown["lines"], *shown["carried"], *([shown["tax"]] if shown["tax"] else [])]
     for place in places:
         for name in ("net", "total", "amount", "base"):

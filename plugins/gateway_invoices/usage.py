@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.doors import Charged, Charges, Covers
+    from gateway.doors import Charged, Charges, Covers, Terms
 
 _SLACK: Final = 3600.0
 """How far the time in a call's id may be from when it was received."""
@@ -51,14 +51,18 @@ async def used(
     start: float,
     end: float,
     covers: Sequence[Covers] = (),
+    terms: Sequence[Terms] | None = None,
 ) -> Used:
-    """The calls received in a period, the repricings made in it, whenever their calls were, and what covers them."""
+    """The calls received in a period, the repricings made in it, whenever their calls were, and what covers them.
+
+    With `terms`, covered by those, and by nothing else; unless given, by those of today.
+    """
     lines = [_line(one) for one in await charges.charged(connection, tenant, start, end)]
     if (adjusted := await _adjusted(connection, tenant, start, end)) is not None:
         lines.append(adjusted)
     fees: list[Fee] = []
-    for each in covers:
-        for one in await each.cover(connection, tenant, start, end):
+    for each, by in _by_terms(covers, terms):
+        for one in await each.cover(connection, tenant, start, end, by):
             if isinstance(one, Fee):
                 fees.append(one)
             else:
@@ -78,6 +82,16 @@ async def used(
         unpriced=await _count(connection, lacking, "success"),
         running=await _count(connection, lacking, "processing"),
     )
+
+
+def _by_terms(covers: Sequence[Covers], kept: Sequence[Terms] | None) -> Iterator[tuple[Covers, Terms]]:
+    """What covered then, by the terms of then."""
+    for each in covers:
+        today = each.terms()
+        if kept is None:
+            yield each, today
+        else:
+            yield from ((each, then) for then in kept if then.by == today.by)
 
 
 async def _adjusted(connection: AsyncConnection, tenant: str, start: float, end: float) -> Line | None:

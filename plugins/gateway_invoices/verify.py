@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def verify(book: Book, name: str) -> list[str]:
     """What is wrong with an invoice, the worst first; nothing when it is right.
 
-    All is recomputed from what the invoice itself says and the ledger: today's config and prices do not matter. Where
+    All is recomputed from what the invoice itself says and the ledger: today's config, plans and prices do not matter. Where
     today's price book knows the rates that made the charges, quantities are compared for each, and else calls and sums.
     Raises `InvalidRequest` (404), `Unavailable`.
     """
@@ -41,6 +41,7 @@ async def verify(book: Book, name: str) -> list[str]:
                 invoice.period_start,
                 invoice.period_end,
                 book.covers(),
+                document.terms,
             )
             problems += _differences(document, usage.lines)
             problems += _fees(document, usage.fees)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, json
 from sqlalchemy import func, select
 
-from gateway.doors import Covered, Fee
+from gateway.doors import Covered, Fee, Terms
 from gateway.store.charge_sums import sum_of_adjustments, sum_of_charges
 from gateway.store.structs import many
 from gateway.store.tables import model_calls, price_adjustments
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway_subscription.plans import Plans
+
+
+class _Config(Struct, frozen=True):
+    """What of the config it goes by."""
+
+    authenticators: list[str]
+    as_credit: bool
 
 
 class _Period(Struct, frozen=True):
@@ -39,13 +46,17 @@ class Cover:
     def __init__(self, plans: Plans, authenticators: Collection[str], *, as_credit: bool) -> None:
         """`authenticators` as in the config; `as_credit`: usage that is included is given as credit, and paid with that."""
         self._plans = plans
-        self._authenticators = authenticators
-        self._as_credit = as_credit
+        self._today = _Config(sorted(authenticators), as_credit)
+
+    def terms(self) -> Terms:
+        """See `gateway.doors.Covers`."""
+        return Terms("plan", json.encode(self._today).decode())
 
     async def cover(
-        self, connection: AsyncConnection, tenant: str, since: float, until: float
+        self, connection: AsyncConnection, tenant: str, since: float, until: float, terms: Terms
     ) -> Sequence[Fee | Covered]:
         """See `gateway.doors.Covers`."""
+        config = json.decode(terms.config, type=_Config)
         query = select(charges).where(charges.c.tenant == tenant, charges.c.created_at < until)
         order = (charges.c.created_at, charges.c.start, charges.c.amount)
         rows = await many(connection, query.order_by(*order), ChargeRow)
@@ -61,7 +72,7 @@ class Cover:
             for row in rows
             if row.created_at >= since and row.amount
         ]
-        if self._as_credit:
+        if config.as_credit:
             return found
         covered: dict[str, int] = {}
         before, after = [*self._periods(rows, since)], [*self._periods(rows, until)]
@@ -71,7 +82,7 @@ class Cover:
             for period in periods:
                 if period in same:
                     continue
-                charge = await self._covered(connection, tenant, period, at)
+                charge = await _covered(connection, tenant, period, at, config.authenticators)
                 covered[period.name] = covered.get(period.name, 0) + sign * charge
         found += [Covered(by="plan", plan=name, charge=charge) for name, charge in covered.items() if charge]
         return found
@@ -90,19 +101,22 @@ class Cover:
             included = sum(row.included for row in parts) if limited else None
             yield _Period(name_of(terms, self._plans), first.start, end, included)
 
-    async def _covered(self, connection: AsyncConnection, tenant: str, period: _Period, at: float) -> int:
-        ours = [model_calls.c.authenticator.in_(self._authenticators)] if self._authenticators else []
-        made = price_adjustments.c
-        used = await sum_of_charges(connection, tenant, period.start, min(period.end, at), *ours)
-        used += await sum_of_adjustments(
-            connection,
-            tenant,
-            made.created_at < at,
-            made.received_at >= period.start,
-            made.received_at < period.end,
-            *ours,
-        )
-        return used if period.included is None else max(0, min(used, period.included))
+
+async def _covered(
+    connection: AsyncConnection, tenant: str, period: _Period, at: float, authenticators: Collection[str]
+) -> int:
+    ours = [model_calls.c.authenticator.in_(authenticators)] if authenticators else []
+    made = price_adjustments.c
+    used = await sum_of_charges(connection, tenant, period.start, min(period.end, at), *ours)
+    used += await sum_of_adjustments(
+        connection,
+        tenant,
+        made.created_at < at,
+        made.received_at >= period.start,
+        made.received_at < period.end,
+        *ours,
+    )
+    return used if period.included is None else max(0, min(used, period.included))
 
 
 async def _touched(connection: AsyncConnection, tenant: str, since: float, until: float) -> float:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from gateway.admin.endpoint import Endpoint
     from gateway.billing import Adjusts
-    from gateway.doors import Covered, Fee, Standing
+    from gateway.doors import Covered, Fee, Standing, Terms
     from gateway.plugin import Context
     from gateway.protocols import Billing
     from gateway.store.audit import Actor
+    from gateway_subscription.covering import Cover
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -99,15 +100,21 @@ class Subscription(Plugin[SubscriptionConfig]):
 
         return await follow(self.context.database, self.plans, self.recounter, tenant, standing)
 
+    def terms(self) -> Terms:
+        """See `gateway.doors.Covers`."""
+        return self._cover().terms()
+
     async def cover(
-        self, connection: AsyncConnection, tenant: str, since: float, until: float
+        self, connection: AsyncConnection, tenant: str, since: float, until: float, terms: Terms
     ) -> Sequence[Fee | Covered]:
         """See `gateway.doors.Covers`."""
+        return await self._cover().cover(connection, tenant, since, until, terms)
+
+    def _cover(self) -> Cover:
         from gateway_subscription.covering import Cover  # noqa: PLC0415 - only where there are invoices
 
         named = self.config.authenticators
-        cover = Cover(self.plans, named, as_credit=self.context.credits is not None and not named)
-        return await cover.cover(connection, tenant, since, until)
+        return Cover(self.plans, named, as_credit=self.context.credits is not None and not named)
 
     @hookimpl
     def register_billing(self) -> Sequence[Billing]:

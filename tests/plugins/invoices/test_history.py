@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from gateway.store import Database
+from gateway_credits.showing import ShownBook
+from gateway_credits.tables import accounts
 from gateway_invoices.reading import list_invoices
 from gateway_invoices.verify import verify
 from gateway_subscription.terms import keep_terms
 
 from ... import scratch
 from .ledger import END, START, add_tenant, at
+from .ledger import book_of as book_at
 from .plans import PLANS, TABLES, as_of, asked, book_of, cover, plans_of, subscribed, used
+from .samples import config, seller
 
 AUGUST, SEPTEMBER = at("2026-08-01"), at("2026-09-01")
 LATER = plans_of(("team", "60", "2", "allow"), ("big team", "1", "1", "refuse"))
@@ -86,3 +91,37 @@ async def test_terms_of_before_they_were_kept_are_those_of_when_they_begin_to_be
     await keep_terms(either, PLANS)
     await keep_terms(either, LATER)
     assert await wrong(either) == []
+
+
+async def test_what_else_is_said_by_the_config_is_kept_with_the_invoice(either: Database) -> None:
+    """Plans for components alone, prepaid credit, and who pays none: each may be new, or change."""
+    await add_tenant(either)
+    await subscribed(either, "team", "2026-10-05")
+    for who in ("component", "session"):
+        await used(either, "2026-10-20", 12, authenticator=who, ended_at=at("2026-10-20") + 61)
+    async with either.begin() as connection:
+        own = {"tenant": "acme", "owner": "", "created_at": at("2026-10-03"), "level": "ok"}
+        await connection.execute(insert(accounts).values(own))
+    free, paying = (
+        ShownBook(either, per="user", welcome=None, free=who, payment_url=None) for who in (["component"], [])
+    )
+    then = [cover(["component"]), free]
+    lines, _ = await asked(book_of(either, *then))
+    assert lines[2:] == [("included", "Team", "-10"), ("prepaid", "", "-12")]
+    (name,) = [each.name for each in await list_invoices(either, "acme", limit=9)]
+    for now in ([cover(), free], [cover(["component"]), paying], [paying, cover(as_credit=True)]):
+        assert await verify(book_of(either, *now), name) == []
+    assert await verify(book_of(either, then[0]), name) == ["paid with credit is not in the ledger"]
+
+
+async def test_what_is_new_covers_nothing_of_before(database: Database) -> None:
+    await add_tenant(database)
+    await used(database, "2026-10-20", 12, ended_at=at("2026-10-20") + 61)
+    book = book_at(database, config(main=seller(credit_price=1, currency="USD", taxes=[])))
+    await asked(book)
+    async with database.begin() as connection:
+        own = {"tenant": "acme", "owner": "", "created_at": at("2026-10-03"), "level": "ok"}
+        await connection.execute(insert(accounts).values(own))
+    (name,) = [each.name for each in await list_invoices(database, "acme", limit=9)]
+    credit = ShownBook(database, per="user", welcome=None, payment_url=None)
+    assert await verify(book_of(database, credit), name) == []
