@@ -148,20 +148,22 @@ def may_change_at_once(state: State, plan_id: str, seats: int, plans: Plans) -> 
         return False
     before, after = old.included_of(state.seats), new.included_of(seats)
     enough = after is None or (before is not None and after >= before)
-    return enough and new.price_of(seats) >= old.price_of(state.seats)
+    return enough and new.price_of(seats) >= _price(state, old)
 
 
 def changed(state: State, plan_id: str, seats: int, plans: Plans, at: int) -> Step:
     """Change plan or seats at once: the rest of the period is given back, and charged for anew.
 
-    Where the new plan has another period, it begins at once; a trial goes on.
+    Where the new plan has another period, it begins at once; a trial goes on, with what the new plan includes.
     """
     old, new = plans[state.plan], plans[plan_id]
     start, end = state.period_start, state.period_end
     planned = replace(state, next_plan=None, next_seats=None, cancel_at_end=False)
     if state.status == "trialing":
         included = new.included_of(seats)
-        return replace(planned, plan=plan_id, seats=seats, included=included, overage=new.beyond), []
+        gained = max(0, (included or 0) - (state.included or 0))
+        part = charge_of("part", plan_id, new, seats, at, end, included=gained)
+        return replace(planned, plan=plan_id, seats=seats, included=included, overage=new.beyond), [part]
     given_back = _unused(state, old, at)
     if old.period != new.period:
         begun_anew, charges = _first_period(plan_id, new, seats, at)
@@ -228,9 +230,12 @@ def _period(plan_id: str, plan: Plan, seats: int, anchor: int, number: int) -> S
     return state, [charge_of("period", plan_id, plan, seats, start, end, amount=amount, included=included)]
 
 
+def _price(state: State, plan: Plan) -> int:
+    return plan.price_of(state.seats) if state.price is None else state.price
+
+
 def _unused(state: State, plan: Plan, at: int) -> list[Charge]:
-    price = plan.price_of(state.seats) if state.price is None else state.price
-    amount = rest(price, state.period_start, state.period_end, at)
+    amount = rest(_price(state, plan), state.period_start, state.period_end, at)
     if not amount:
         return []
     return [charge_of("unused", state.plan, plan, state.seats, at, state.period_end, amount=-amount)]

@@ -170,6 +170,17 @@ async def test_a_plan_in_another_currency_is_named(database: Database) -> None:
         await book.draft("acme", START, END, actor=ACTOR)
 
 
+async def test_a_trial_includes_what_the_plan_does_to_which_it_was_changed(database: Database) -> None:
+    await add_tenant(database)
+    await subscribed(database, "starter", "2026-10-05")  # for 14 days; it includes 20
+    await as_of(database, "2026-10-06", "professional")  # 110, and charges for more
+    await used(database, "2026-10-07", 120)
+    assert (await asked(book_of(database)))[0] == [
+        ("usage", "gpt-5", "120"),
+        ("included", "Professional", "-110"),
+    ]
+
+
 async def test_readers_see_seats_and_days(database: Database) -> None:
     await add_tenant(database)
     await subscribed(database, "team", "2026-10-05")

@@ -71,7 +71,7 @@ def test_a_tenant_sees_and_changes_its_own_alone(client: TestClient) -> None:
     ended = client.post("/subscriptions/theirs/cancel", headers=OPERATOR, json={"at_end": False})
     assert ended.json()["status"] == "cancelled"
     charges = client.get("/subscription/charges", headers=THEIRS).json()["data"]
-    assert [charge["kind"] for charge in charges] == ["trial"]
+    assert [charge["kind"] for charge in charges] == ["trial", "part"]
 
 
 def test_plans_are_shown(client: TestClient) -> None:

@@ -62,6 +62,15 @@ def test_a_trial_comes_first_and_costs_nothing() -> None:
     assert [(charge.kind, charge.amount) for charge in charges] == [("period", 3 * 9_990_000_000)]
 
 
+def test_another_plan_in_a_trial_brings_what_it_includes() -> None:
+    state, _ = begun("small", PLANS["small"], 3, START, trial=True)
+    state, (part,) = changed(state, "large", 1, PLANS, START + DAY)
+    assert (state.status, state.included, part.kind, part.amount) == ("trialing", 33_300_000_000, "part", 0)
+    assert (part.name, part.included) == ("Large", 3_300_000_000)
+    state, (less,) = changed(state, "small", 1, PLANS, START + DAY)
+    assert (state.included, less.included) == (10 * NANO, 0)
+
+
 def test_a_subscription_goes_on_through_all_periods_that_were_missed() -> None:
     state, first = begun("small", PLANS["small"], 1, START, trial=False)
     state, charges = advanced(state, PLANS, START + 100 * DAY)
@@ -149,6 +158,9 @@ def test_what_was_paid_is_given_back_whatever_the_plan_costs_by_now() -> None:
     dearer = Plans({**PLANS.by_id, "small": PLANS["small"].model_copy(update={"price": Decimal(20)})})
     assert ended(state, dearer, START)[1][0].amount == -paid.amount
     half = (state.period_start + state.period_end) // 2
+    assert may_change_at_once(state, "small", 1, dearer)
+    cheaper = Plans({**PLANS.by_id, "small": PLANS["small"].model_copy(update={"price": Decimal(9)})})
+    assert not may_change_at_once(state, "small", 1, cheaper)
     more, (unused, part) = changed(state, "small", 2, dearer, half)
     assert (unused.amount * 2, part.amount * 2) == (-paid.amount, 40 * NANO)
     assert ended(more, PLANS, half)[1][0].amount == -part.amount
