@@ -90,6 +90,8 @@ class Context:
         """Prepaid credits, where a plugin keeps them: it sets this as it is constructed. Ask for it from `startup` on."""
         self.charges: Charges
         """What calls were charged, by rate; set before `register_billing`, and for commands."""
+        self.migrations: Callable[[], Sequence[Path]]
+        """The folders of revisions of all plugins, for commands that read what others keep; set before `register_commands`."""
         self.subscriptions: SubscriptionBook | None = None
         """Subscriptions to plans, where a plugin keeps them: it sets this as it is constructed. Ask for it from `startup` on."""
         self.calls: Calls

@@ -78,7 +78,9 @@ class Registry:
         manager.add_hookspecs(Hooks)
         for plugin in registered:
             _register(manager, plugin)
-        return cls(manager, registered, loading.skipped)
+        registry = cls(manager, registered, loading.skipped)
+        context.migrations = registry.facade.migrations
+        return registry
 
     @property
     def plugins(self) -> tuple[Plugin[Any], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -215,13 +216,13 @@ def verify_(desk: Desk, numbers: tuple[str, ...], as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def commands(book: Book, exporter: Exporter) -> click.Group:
-    """Make `gateway invoices` for a book."""
+def commands(book: Book, exporter: Exporter, migrations: Callable[[], Sequence[Path]]) -> click.Group:
+    """Make `gateway invoices` for a book; `migrations` are those of all plugins."""
     return click.Group(
         "invoices",
         [draft, issue, pay, void, credit, list_, show, export, verify_, runs, customer, add],
         help="Draft, issue, export, void, credit and prove invoices.",
-        context_settings={"obj": Desk(book, exporter)},
+        context_settings={"obj": Desk(book, exporter, migrations)},
     )
 
 

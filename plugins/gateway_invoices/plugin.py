@@ -79,4 +79,4 @@ class Invoices(Plugin[InvoicesConfig]):
     def register_commands(self) -> Sequence[click.Command]:
         from gateway_invoices.commands import commands  # noqa: PLC0415 - a running gateway needs none of it
 
-        return (commands(self.book, self.exporter),)
+        return (commands(self.book, self.exporter, self.context.migrations),)

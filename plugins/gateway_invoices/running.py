@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,14 +21,14 @@ from gateway_invoices.tabular import as_object
 
 T = TypeVar("T")
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
-
 
 class Desk(Struct, frozen=True):
     """What each command gets."""
 
     book: Book
     exporter: Exporter
+    migrations: Callable[[], Sequence[Path]]
+    """Of all plugins: invoices are made of what others keep, too."""
 
 
 def run(desk: Desk, work: Callable[[Book], Awaitable[T]]) -> T:
@@ -37,8 +37,9 @@ def run(desk: Desk, work: Callable[[Book], Awaitable[T]]) -> T:
 
     async def all_of_it() -> T:
         try:
-            if await needs_upgrade(database, [_MIGRATIONS]):
-                await upgrade(database, [_MIGRATIONS])
+            migrations = desk.migrations()
+            if await needs_upgrade(database, migrations):
+                await upgrade(database, migrations)
             return await work(desk.book)
         finally:
             await database.close()

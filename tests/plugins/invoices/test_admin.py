@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from gateway import Gateway
+from gateway.cli import main
 from gateway.plugin import Plugin, PluginConfig, hookimpl
 from gateway.protocols import Authenticator, Incoming
 from gateway.store import Database
@@ -21,6 +22,7 @@ from gateway.types import Principal
 from gateway_invoices import Invoices
 from gateway_invoices.commands import commands
 from gateway_invoices.exporting import Exporter
+from gateway_invoices.plugin import MIGRATIONS
 from gateway_invoices.tables import runs
 
 from .ledger import add_call, add_tenant, at, book_of
@@ -151,7 +153,9 @@ def test_from_draft_to_proof_on_the_command_line(
         await database.close()
 
     asyncio.run(prepare())
-    group = commands(book_of(database, config(main=seller(credit_price=1))), Exporter(None))
+    group = commands(
+        book_of(database, config(main=seller(credit_price=1))), Exporter(None), lambda: [MIGRATIONS]
+    )
 
     def run(*words: str, code: int = 0) -> str:
         done: Any = CliRunner().invoke(group, words)
@@ -239,3 +243,22 @@ async def test_an_operator_sees_how_the_months_went(sqlite_url: str):
         assert (await client.get("/admin/api/events", headers=mine)).json()["data"] == []
         for hidden in (path, f"{path}/2026-01"):
             assert (await client.get(hidden, headers=mine)).status_code == 403
+
+
+def test_the_tables_of_all_books_are_brought_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plans and credit may be new in the config, and nothing was served since."""
+    monkeypatch.chdir(tmp_path)
+    begun = '[provider.mock]\n[billing.invoices.entities.main]\nname = "X"\naddress = ["Y"]\ncountry = "DE"\n'
+
+    def run(*words: str) -> str:
+        done: Any = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    (tmp_path / "plugins.toml").write_text(begun)
+    run("tenants", "create", "acme")
+    run("invoices", "customer", "acme", "--name", "Acme", "--address", "1 Example Road", "--country", "DE")
+    (tmp_path / "plugins.toml").write_text(f"{begun}\n[billing.credits]\n[billing.subscription]\n")
+    assert "USD 0.00" in run("invoices", "draft", "acme")
