@@ -43,4 +43,9 @@ def test_the_plugin_imports_lazily() -> None:
         "print(*sorted(name for name in sys.modules if name.startswith('gateway')))"
     )
     shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert shown.stdout.split() == ["gateway", "gateway.testing", "gateway.testing.pytest_plugin"]
+    assert shown.stdout.split() == [
+        "gateway",
+        "gateway.testing",
+        "gateway.testing.pytest_plugin",
+        "gateway.version",
+    ]
