@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
@@ -15,7 +15,8 @@ from gateway.api.gemini import KEY_HEADER, METHODS, take_key
 from gateway.api.incoming import HttpIncoming
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.routing import RoutingTable
-from gateway.types import ModelInfo, Principal
+from gateway.types import Capability, Dialect, ModelInfo, Principal
+from gateway.wire import LIVE, WIRES, Wire
 from gateway.wire.gemini_errors import error_body
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -26,6 +27,20 @@ _OWN: Final = re.compile(
     r"/(?:v1beta|upload|download|v1/cachedContents)(?:/|$)|/v1/(?:models|files|batches)/.*:[A-Za-z]+$"
 )
 """Paths that only Google's clients use."""
+_METHODS: Final[Mapping[str, Dialect]] = {
+    **{method: dialect for method, (dialect, _) in METHODS.items()},
+    "bidiGenerateContent": LIVE,
+}
+_CHATS: Final[Collection[Capability]] = ("chat", "tokens")
+"""Calls of models that write, draw or speak."""
+_CALLS: Final[Mapping[str, Collection[Capability]]] = {
+    "embedding": ("embedding", "tokens"),
+    "moderation": (),
+    "realtime": ("realtime",),
+    "rerank": (),
+    "video": (),
+}
+"""The same of others, by the word of `gateway.catalogue.KINDS`."""
 _LONGEST_PAGE: Final = 1000
 _USUAL_PAGE: Final = 50
 
@@ -77,13 +92,31 @@ class GeminiModels:
         models = self._routing.models(principal)
         size = min(number_of(request, "pageSize", _USUAL_PAGE) or _USUAL_PAGE, _LONGEST_PAGE)
         start = number_of(request, "pageToken", 0)
-        page: dict[str, Any] = {"models": [_shape(model) for model in models[start : start + size]]}
+        page: dict[str, Any] = {"models": [self._shape(model) for model in models[start : start + size]]}
         if start + size < len(models):
             page["nextPageToken"] = str(start + size)
         return page
 
     def _one(self, request: Request, principal: Principal) -> dict[str, Any]:
-        return _shape(self._routing.model(request.path_params["id"], principal))
+        return self._shape(self._routing.model(request.path_params["id"], principal))
+
+    def _shape(self, model: ModelInfo) -> dict[str, Any]:
+        limits = {"inputTokenLimit": model.context_window, "outputTokenLimit": model.max_output_tokens}
+        return {
+            "name": f"models/{model.id}",
+            "displayName": model.id,
+            "description": f"Served by {model.owned_by}.",
+            **{name: limit for name, limit in limits.items() if limit is not None},
+            "supportedGenerationMethods": [
+                method for method, dialect in _METHODS.items() if self._has(model, WIRES[dialect])
+            ],
+        }
+
+    def _has(self, model: ModelInfo, wire: Wire) -> bool:
+        fitting = _CALLS.get(model.kind, _CHATS) if model.kind else None
+        return (fitting is None or wire.capability in fitting) and self._routing.takes(
+            model.id, wire.capability, wire.name
+        )
 
 
 def number_of(request: Request, name: str, default: int) -> int:
@@ -96,14 +129,3 @@ def number_of(request: Request, name: str, default: int) -> int:
             f"Invalid '{name}': '{value}' is no number.", status=HTTPStatus.BAD_REQUEST, param=name
         )
     return int(value)
-
-
-def _shape(model: ModelInfo) -> dict[str, Any]:
-    limits = {"inputTokenLimit": model.context_window, "outputTokenLimit": model.max_output_tokens}
-    return {
-        "name": f"models/{model.id}",
-        "displayName": model.id,
-        "description": f"Served by {model.owned_by}.",
-        **{name: limit for name, limit in limits.items() if limit is not None},
-        "supportedGenerationMethods": list(METHODS),
-    }

@@ -97,6 +97,10 @@ class RoutingTable:
         owner = "gateway" if name in self._aliases else targets[0].provider
         return self._describer.describe(name, owner, targets, time.time(), principal.tenant)
 
+    def takes(self, name: str, capability: Capability, dialect: Dialect) -> bool:
+        """Whether such calls of that model lead to some provider."""
+        return any(self._way(capability, dialect, target) for target in self._targets(name))
+
     def name_at(self, provider: str, name: str) -> str:
         """Return how a provider itself calls a model: where a name of the gateway's leads there, else the name as it is.
 
@@ -151,16 +155,17 @@ class RoutingTable:
 
     def _dialect(self, call: Call, target: Target) -> Dialect | None:
         """In which dialect a target is to get the call; None when it cannot do such calls."""
+        return call.dialect if call.own is not None else self._way(call.capability, call.dialect, target)
+
+    def _way(self, capability: Capability, spoken: Dialect, target: Target) -> Dialect | None:
         provider = self._providers[target.provider]
-        if call.own is not None:
-            return call.dialect
-        if isinstance(provider, Native) and provider.speaks(call.dialect, target.model):
-            return call.dialect
-        for capability in (call.capability, AS_CHAT.get(call.capability)):
-            dialect = provider.dialects.get(capability) if capability else None
-            if dialect and translates(call.dialect, dialect):
+        if isinstance(provider, Native) and provider.speaks(spoken, target.model):
+            return spoken
+        for asked in (capability, AS_CHAT.get(capability)):
+            dialect = provider.dialects.get(asked) if asked else None
+            if dialect and translates(spoken, dialect):
                 return dialect
-        return ESTIMATE if call.capability == "tokens" and "chat" in provider.dialects else None
+        return ESTIMATE if capability == "tokens" and "chat" in provider.dialects else None
 
     def _targets(self, name: str) -> tuple[Target, ...]:
         if name in self._disabled:

@@ -62,3 +62,36 @@ async def test_the_clients_of_others_are_told_the_limits_in_their_own_words(tmp_
     assert claude["created_at"] == "2025-08-07T00:00:00Z"
     assert (gemini["inputTokenLimit"], gemini["outputTokenLimit"]) == (272_000, 128_000)
     assert "inputTokenLimit" not in unknown
+
+
+async def test_googles_clients_are_told_which_methods_a_model_has(tmp_path: Any):
+    config = {
+        "gateway": {"database": f"sqlite:///{tmp_path}/gateway.db"},
+        "provider": {
+            "gemini": {"api_key": "not-a-real-key"},
+            "openai": {"api_key": "not-a-real-key"},
+            "cohere": {"api_key": "not-a-real-key"},
+            "mock": {},
+        },
+        "models": {"talker": {"targets": ["gemini:gemini-3.8-live"]}},
+    }
+    chats = {"generateContent", "streamGenerateContent", "countTokens"}
+    embeds = {"embedContent", "batchEmbedContents"}
+    expected = {
+        "gemini/gemini-2.5-flash": chats,
+        "gemini/gemini-3.8-live": {"bidiGenerateContent"},
+        "talker": {"bidiGenerateContent"},
+        "openai/gpt-5-mini": chats,
+        "openai/gpt-realtime": set[str](),  # which is not to be had by Google's interface
+        "openai/text-embedding-3-small": embeds | {"countTokens"},
+        "openai/omni-moderation-latest": set[str](),
+        "mock/echo": chats | embeds,
+        "gemini/new-one": {*chats, *embeds, "bidiGenerateContent"},  # nobody knows what it is
+    }
+    gateway = Gateway.from_dict(config)
+    async with gateway.lifespan(), gateway.client as client:
+        listed = (await client.get("/v1beta/models?pageSize=1000")).json()["models"]
+        assert any("bidiGenerateContent" in model["supportedGenerationMethods"] for model in listed)
+        for name, methods in expected.items():
+            one = (await client.get(f"/v1beta/models/{name}")).json()
+            assert set(one["supportedGenerationMethods"]) == methods, name
