@@ -27,6 +27,7 @@ from gateway.api.proxies import TrustedProxies
 from gateway.api.responses import Keeper, response_endpoints
 from gateway.api.routes import CallRoutes, call_endpoints, core_routes
 from gateway.api.sending import Numbered
+from gateway.api.session_rights import SessionRights
 from gateway.api.session_routes import session_routes
 from gateway.api.videos import video_endpoints
 from gateway.config import Config
@@ -135,6 +136,7 @@ class Gateway(Starlette):
             may_drop=dropped_of(settings.drop_params),
         )
         self._retention = Retention(self._database)
+        self._session_rights = SessionRights(self._database, self._context.tenants, self._inflight)
         self._lifecycle = Lifecycle()
         self._new_id = Ids().__call__
         self._starting = asyncio.Lock()
@@ -321,6 +323,7 @@ class Gateway(Starlette):
                 await self._selling.startup(self._database, self._context.changes)
                 await self._routes.startup(self._database, self._context.changes)
                 await self._context.sessions.startup()
+                await self._session_rights.startup(self._context.changes)
                 await self._credentials.startup()
                 await self.registry.start()
             except BaseException:
@@ -381,6 +384,7 @@ class Gateway(Starlette):
             log.exception("the transport %r has failed; the gateway serves on without it", transport.name)
 
     async def _close(self) -> None:
+        await self._session_rights.stop()
         await self._context.sessions.shutdown()
         await self._context.changes.stop()
         await self._credentials.stop()

@@ -21,7 +21,8 @@ from gateway.batches.line import unanswered
 from gateway.batches.means import Means
 from gateway.batches.usage import usage_object
 from gateway.errors import PermissionDenied, Unavailable
-from gateway.identity.keys import check_reach, principal_of, problem_of
+from gateway.identity.keys import check_reach
+from gateway.identity.standing import as_it_stands
 from gateway.ledger.rows import clean
 from gateway.store.batch_runs import (
     NotOurs,
@@ -36,8 +37,7 @@ from gateway.store.batch_runs import (
 )
 from gateway.store.batches import StoredBatch, get_batch
 from gateway.store.files import get_file, read_file
-from gateway.store.keys import get_standing
-from gateway.types import MAKE_CALLS, Principal
+from gateway.types import Principal
 
 log = logging.getLogger("gateway.batches")
 
@@ -75,20 +75,13 @@ class Run:
         """Stop when the time is over, or when the key or its tenant may not call any more. Raises `Unavailable`."""
         if time.time() >= self._batch.expires_at:
             self.look()
-        principal = msgspec.structs.replace(self._principal, providers=None)
-        tenant = principal.tenant
-        found = await get_standing(self._means.database, tenant, principal.key) if principal.key else None
-        if found is not None:  # else it is of an authenticator that keeps its keys elsewhere
-            problem = problem_of(*found, time.time())
-            # What concerns the gateway itself is nothing that a batch may do, in whichever tenant.
-            principal = principal_of(*found, authenticator=principal.authenticator, operator_tenant="")
-            if problem is None and not principal.may(MAKE_CALLS):
-                problem = "may not make calls any more"
-            if problem is not None:
-                self._key_problem = f"The API key that created the batch {problem}."
-                self.look()
         try:
-            self._principal = self._means.tenants.admit(principal)
+            self._principal, _ = await as_it_stands(
+                self._means.database,
+                self._means.tenants,
+                self._principal,
+                key="The API key that created the batch",
+            )
             check_reach(self._principal, self._batch.endpoint)
         except PermissionDenied as refused:
             self._key_problem = refused.message
