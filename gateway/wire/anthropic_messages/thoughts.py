@@ -1,25 +1,31 @@
-"""Takes thoughts that Anthropic never had out of a conversation that goes to it untranslated.
+"""Makes a conversation that goes to Anthropic untranslated one that it takes, when another provider has answered before.
 
-They come from another provider that answered before, or for which this one steps in; Anthropic would refuse their signatures.
+Thoughts of others, whose signatures it would refuse, are taken out; and it does not think on after the results of tools that
+others have called, for with a budget for thinking it takes these only behind a thought of its own.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, cast
 
 import msgspec
 
 from gateway.wire.anthropic_messages.seals import MARK
+from gateway.wire.anthropic_messages.thinking import calls_unthought
 from gateway.wire.body import UNREADABLE
 
 _SIGNS: Final = (f'"{MARK}'.encode(), b'"signature":""', b'"signature": ""')
 """One of these is in every body that holds such a thought, unless it was written oddly."""
+_OTHERS_CALL: Final = re.compile(rb'"tool_use_id": ?"(?!toolu_|tooluse_)')
+"""A result of a call that, by its id, was not made by Claude, be it at Anthropic's, at Amazon's or at Google's."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def own_thoughts_only(body: bytes) -> bytes:
-    """Return the body without thoughts that have no signature, or another provider's; the same bytes if there are none."""
-    if not any(sign in body for sign in _SIGNS):
+def as_if_its_own(body: bytes) -> bytes:
+    """Return the body as Anthropic takes it; the same bytes where nothing is in the way."""
+    calls = b'"budget_tokens"' in body and _OTHERS_CALL.search(body)
+    if not (calls or any(sign in body for sign in _SIGNS)):
         return body
     try:
         fields = _decode(body)
@@ -29,10 +35,26 @@ def own_thoughts_only(body: bytes) -> bytes:
     if not isinstance(messages, list):
         return body
     kept = [_without(message) for message in cast("list[Any]", messages)]
-    if kept == messages:
+    turns = [message for message in kept if message is not None]
+    unthought = bool(calls) and _has_budget(fields.get("thinking")) and _goes_on(turns)
+    if kept == messages and not unthought:
         return body
-    fields["messages"] = [message for message in kept if message is not None]
+    fields["messages"] = turns
+    if unthought:
+        fields["thinking"] = {"type": "disabled"}
     return msgspec.json.encode(fields)
+
+
+def _has_budget(thinking: Any) -> bool:
+    return isinstance(thinking, dict) and cast("dict[str, Any]", thinking).get("type") == "enabled"
+
+
+def _goes_on(turns: list[Any]) -> bool:
+    """Whether the last turn has results of tools that were called without a thought."""
+    try:
+        return calls_unthought(turns)
+    except (AttributeError, KeyError, TypeError, IndexError):
+        return False  # the provider will say what is wrong with it
 
 
 def _without(message: Any) -> Any:

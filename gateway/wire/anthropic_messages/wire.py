@@ -13,7 +13,7 @@ from gateway.wire import sse
 from gateway.wire.anthropic_messages.errors import error_body
 from gateway.wire.anthropic_messages.seals import DIALECT
 from gateway.wire.anthropic_messages.stream import read_event
-from gateway.wire.anthropic_messages.thoughts import own_thoughts_only
+from gateway.wire.anthropic_messages.thoughts import as_if_its_own
 from gateway.wire.anthropic_messages.usage import RawUsage, merged, usage
 from gateway.wire.body import read_answer, read_request
 from gateway.wire.dialect import PLAIN, Given, Head
@@ -133,8 +133,8 @@ def check_head(model: str, messages: list[Raw]) -> None:
 
 
 def for_provider(call: Call, model: str) -> bytes:
-    """Return the body with the model's name swapped where it differs, and without the thoughts of other providers."""
-    body = own_thoughts_only(call.body)
+    """Return the body with the model's name swapped where it differs, as Anthropic takes it after another provider has answered."""
+    body = as_if_its_own(call.body)
     return body if model == call.model else name_model(body, model)
 
 

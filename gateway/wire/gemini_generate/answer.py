@@ -151,7 +151,7 @@ def _parts(candidate: Candidate, response_id: str | None) -> Iterator[Part]:
                 id=call_id(call, response_id, calls),
                 name=call.name,
                 arguments=arguments(call),
-                signature=part.thought_signature,
+                signature=signatures.of_call(part.thought_signature),
             )
             calls += 1
         elif part.thought:
@@ -194,6 +194,7 @@ def _candidate(choice: Choice) -> dict[str, Any]:
         if isinstance(part, Text):
             cited += [(part.text, len(parts), one) for one in part.citations]
         parts += _written(part)
+    signatures.sign_step(parts)  # for the day when a model of Gemini's goes on
     fields: dict[str, Any] = {"index": choice.index, "content": {"parts": parts, "role": "model"}}
     reason = choice.stop
     if calls_badly and reason != "length":

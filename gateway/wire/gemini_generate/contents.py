@@ -131,7 +131,8 @@ class _Ids:
             return Foreign(dialect=DIALECT, type=foreign, value=raw)
         signature = signatures.standard(part.thought_signature) if part.thought_signature else None
         if part.function_call is not None:
-            return self._call(part.function_call, signature)
+            own = signatures.of_call(part.thought_signature)
+            return self._call(part.function_call, None if own is None else signature)
         if part.function_response is not None:
             return self._result(part.function_response)
         detail = _detail(part.media_resolution)

@@ -38,7 +38,7 @@ from gateway.wire.gemini_generate.shapes import (
     usage_of,
     with_searches,
 )
-from gateway.wire.gemini_generate.signatures import standard
+from gateway.wire.gemini_generate.signatures import of_call, standard
 
 _decode = msgspec.json.Decoder(Response).decode
 
@@ -159,7 +159,7 @@ class GeminiDecoder:
             found.append(ForeignEvent(DIALECT, {QUERIES: new}))
 
     def _part(self, part: Part, choice: int, found: list[Event]) -> None:
-        signature = part.thought_signature
+        signature = of_call(part.thought_signature)
         if part.function_call is not None:
             call = part.function_call
             number = self._calls.get(choice, 0)

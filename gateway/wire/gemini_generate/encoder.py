@@ -166,6 +166,7 @@ class GeminiEncoder:
                 continue
             function = FunctionCall(start.name, args, start.id)
             parts.append(written_part(Part(function_call=function, thought_signature=start.signature)))
+        signatures.sign_step(parts)  # for the day when a model of Gemini's goes on
         fields: dict[str, Any] = {
             "content": {"parts": parts, "role": "model"} if parts else _NO_WORDS,
             "finishReason": FINISH[reason],

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec import Struct
 
 from gateway.types import Dialect
+from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical import Thinking, ThinkingEnd
 from gateway.wire.gemini_generate.shapes import DIALECT
 
 _MARK: Final = b"asgi-gateway:"
 """No provider's own signature begins like this."""
+
+_SIGN: Final = base64.b64encode(_MARK[:12])
+"""So begins what carries another provider's, in either alphabet."""
+_UNSIGNED: Final = "skip_thought_signature_validator"
+"""What Gemini 3 takes on calls of another model's. https://ai.google.dev/gemini-api/docs/thought-signatures."""
 
 
 class _Carried(Struct, omit_defaults=True):
@@ -25,12 +32,64 @@ class _Carried(Struct, omit_defaults=True):
 
 
 _decode = msgspec.json.Decoder(_Carried).decode
+_decode_fields = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def standard(data: str) -> str:
     """Return base64 in the standard alphabet, padded; clients may send it in the alphabet for URLs, and without padding."""
     data = data.translate({0x2D: 0x2B, 0x5F: 0x2F}).rstrip("=")
     return data + "=" * (-len(data) % 4)
+
+
+def of_call(signature: str | None) -> str | None:
+    """Return the signature of a call; None for one that only says that there is none."""
+    return None if signature == _UNSIGNED else signature
+
+
+def sign_step(parts: Sequence[dict[str, Any]]) -> None:
+    """Say of a step's first call, the only one that needs it, that it is not signed, if it is not."""
+    call = next((part for part in parts if "functionCall" in part), None)
+    if call is not None:
+        call.setdefault("thoughtSignature", _UNSIGNED)
+
+
+def own_thoughts_only(body: bytes) -> bytes:
+    """Return a request for Gemini without thoughts that other providers have signed; the same bytes if there are none."""
+    if _SIGN not in body:
+        return body
+    try:
+        fields = _decode_fields(body)
+    except UNREADABLE:
+        return body  # the provider will say what is wrong with it
+    contents = fields.get("contents")
+    if not isinstance(contents, list):
+        return body
+    kept = [_without_foreign(content) for content in cast("list[Any]", contents)]
+    if kept == contents:
+        return body
+    return msgspec.json.encode({**fields, "contents": [content for content in kept if content is not None]})
+
+
+def _without_foreign(content: Any) -> Any:
+    """Return a turn without such thoughts; None when nothing else was in it."""
+    if not isinstance(content, dict):
+        return content
+    fields = cast("dict[str, Any]", content)
+    if not isinstance(fields.get("parts"), list):
+        return fields
+    parts = cast("list[Any]", fields["parts"])
+    kept = [part for part in parts if not _is_foreign(part)]
+    if len(kept) == len(parts):
+        return fields
+    return {**fields, "parts": kept} if kept else None
+
+
+def _is_foreign(part: Any) -> bool:
+    if not isinstance(part, dict):
+        return False
+    fields = cast("dict[str, Any]", part)
+    signature = fields.get("thoughtSignature") or fields.get("thought_signature")
+    return bool(fields.get("thought")) and str(signature).startswith(_SIGN.decode())
 
 
 def written(thought: Thinking | ThinkingEnd) -> str | None:

@@ -17,6 +17,7 @@ from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.gemini_errors import error_body, failure_in, raise_failure
 from gateway.wire.gemini_generate.citations import searches_in
 from gateway.wire.gemini_generate.shapes import DIALECT, NOTHING, UsageMetadata, usage_of, with_searches
+from gateway.wire.gemini_generate.signatures import own_thoughts_only
 from gateway.wire.untouched import UntouchedReader
 
 _NAMES_MODEL: Final = re.compile(rb'"model"\s*:')
@@ -83,12 +84,13 @@ class GeminiGenerate:
         return Head(given.model, given.stream)
 
     def prepare(self, call: Call, model: str) -> bytes:  # noqa: ARG002 - the path upstream names it
-        """Return the client's own bytes, unless they name another model than the one in the path upstream."""
-        if _NAMES_MODEL.search(call.body):
-            fields = _decode_fields(call.body)
+        """Return the client's own bytes, without another model than that of the path and thoughts of other providers."""
+        body = own_thoughts_only(call.body)
+        if _NAMES_MODEL.search(body):
+            fields = _decode_fields(body)
             if fields.pop("model", None) is not None:
                 return msgspec.json.encode(fields)
-        return call.body
+        return body
 
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a whole answer."""

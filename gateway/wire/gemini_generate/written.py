@@ -24,13 +24,11 @@ from gateway.wire.canonical import (
     Video,
 )
 from gateway.wire.codec import Losses
-from gateway.wire.gemini_generate import media
+from gateway.wire.gemini_generate import media, signatures
 from gateway.wire.gemini_generate.contents import written_response
 from gateway.wire.gemini_generate.settings import counts_thoughts
 from gateway.wire.gemini_generate.shapes import DIALECT
 
-_UNSIGNED: Final = "skip_thought_signature_validator"
-"""What Gemini 3 takes on calls of another model's. https://ai.google.dev/gemini-api/docs/thought-signatures."""
 _DETAILS: Final = frozenset({"low", "medium", "high", "ultra_high"})
 
 
@@ -75,9 +73,7 @@ class _Writer:
         """Write the parts of a turn."""
         written = [one for part in message.parts for one in self._part(part)]
         if self._needs_signatures:
-            call = next((one for one in written if "functionCall" in one), None)
-            if call is not None:  # a step needs one signature, on its first call
-                call.setdefault("thoughtSignature", _UNSIGNED)
+            signatures.sign_step(written)
         return written
 
     def _part(self, part: Part) -> Iterator[dict[str, Any]]:  # noqa: C901 - one case a kind

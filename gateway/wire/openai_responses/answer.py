@@ -31,6 +31,7 @@ from gateway.wire.dialect import WireError
 from gateway.wire.openai_responses.content import read_citations, write_citation
 from gateway.wire.openai_responses.sealed import DIALECT, seal, seal_call, unseal
 from gateway.wire.openai_responses.shape import item_id, new_id, skeleton, tier_of
+from gateway.wire.openai_responses.thoughts import FOREIGN
 from gateway.wire.openai_responses.usage import UsageFields, read_usage, tools_of, write_usage
 from gateway.wire.openai_responses.wire import failure_of
 
@@ -251,12 +252,12 @@ class _ItemWriter:
             case Audio(transcript=str(transcript)):
                 self._say(output_text(transcript, [], []))
             case Thinking():
-                own = part.id if part.origin == DIALECT and part.id else self._id("rs")
+                own = part.id if part.origin == DIALECT and part.id else self._id(FOREIGN)
                 self._items.append(reasoning_item(own, part.text, seal(part)))
             case ToolCall():
                 if part.signature:
                     sealed = seal_call(part.id, part.signature)
-                    self._items.append(reasoning_item(self._id("rs"), "", sealed))
+                    self._items.append(reasoning_item(self._id(FOREIGN), "", sealed))
                 self._items.append(call_item(self._id("ctc" if part.custom else "fc"), part))
             case Image():
                 self._items.append(image_item(self._id("ig"), part.source.data or ""))

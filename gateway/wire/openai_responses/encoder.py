@@ -38,6 +38,7 @@ from gateway.wire.openai_responses.answer import (
 )
 from gateway.wire.openai_responses.sealed import DIALECT, seal, seal_call
 from gateway.wire.openai_responses.shape import item_id, new_id, skeleton, tier_of
+from gateway.wire.openai_responses.thoughts import FOREIGN
 from gateway.wire.openai_responses.under_way import Calling, Log, Thoughts, Words
 from gateway.wire.openai_responses.usage import write_usage
 
@@ -151,7 +152,7 @@ class ResponsesEncoder:
     def _begin_thoughts(self, id: str | None = None) -> Thoughts:
         if self._thoughts is None:
             self._end_words("completed")
-            place, own = self._next("rs")
+            place, own = self._next(FOREIGN)
             self._thoughts_place = place
             self._thoughts = Thoughts(self._log, place, id or own)
         return self._thoughts
@@ -160,7 +161,7 @@ class ResponsesEncoder:
         self._end_thoughts(None)
         self._end_words("completed")
         if event.signature:
-            place, own = self._next("rs")
+            place, own = self._next(FOREIGN)
             self._whole(place, reasoning_item(own, "", seal_call(event.id, event.signature)))
         place, own = self._next("ctc" if event.custom else "fc")
         call = ToolCall(id=event.id, name=event.name, arguments="", custom=event.custom)

@@ -14,7 +14,7 @@ from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical import Thinking
 
 DIALECT: Final[Dialect] = "openai.responses"
-_MARK: Final = "gateway1."
+MARK: Final = "gateway1."
 
 
 class Sealed(Struct, omit_defaults=True):
@@ -46,13 +46,13 @@ def seal_call(call_id: str, signature: str) -> str:
 
 def unseal(content: str | None) -> Sealed:
     """Read `encrypted_content`: ours, or OpenAI's own."""
-    if content is None or not content.startswith(_MARK):
+    if content is None or not content.startswith(MARK):
         return Sealed(origin=None if content is None else DIALECT, encrypted=content)
     try:
-        return _decode(base64.urlsafe_b64decode(content[len(_MARK) :]))
+        return _decode(base64.urlsafe_b64decode(content[len(MARK) :]))
     except (*UNREADABLE, binascii.Error, ValueError):
         return Sealed(origin=DIALECT, encrypted=content)  # not what we wrote: for the provider to judge
 
 
 def _write(sealed: Sealed) -> str:
-    return _MARK + base64.urlsafe_b64encode(msgspec.json.encode(sealed)).decode()
+    return MARK + base64.urlsafe_b64encode(msgspec.json.encode(sealed)).decode()

@@ -15,6 +15,7 @@ from gateway.wire.dialect import PLAIN, Given, Head, StreamFailed
 from gateway.wire.estimate import estimated_tokens, text_length
 from gateway.wire.model_field import name_model
 from gateway.wire.openai_errors import error_body
+from gateway.wire.openai_responses.thoughts import own_thoughts_only
 from gateway.wire.openai_responses.usage import UsageFields, read_usage, tools_of
 from gateway.wire.untouched import UntouchedReader
 
@@ -68,8 +69,9 @@ class OpenAIResponses:
         return Head(request.model, bool(request.stream))
 
     def prepare(self, call: Call, model: str) -> bytes:
-        """Swap the model name where it differs."""
-        return call.body if model == call.model else name_model(call.body, model)
+        """Swap the model name where it differs, and leave out the thoughts of other providers."""
+        body = own_thoughts_only(call.body)
+        return body if model == call.model else name_model(body, model)
 
     def usage(self, body: bytes) -> Usage | None:
         """Find usage in a response."""

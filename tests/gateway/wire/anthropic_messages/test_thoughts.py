@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.wire.anthropic_messages.thoughts import own_thoughts_only
+from gateway.wire.anthropic_messages.thoughts import as_if_its_own
 
 OWN = {"type": "thinking", "thinking": "", "signature": "c2ln"}
 WORDS = {"type": "text", "text": "Hello"}
@@ -25,8 +25,8 @@ def body(*blocks: Any) -> bytes:
 
 @pytest.mark.parametrize("foreign", FOREIGN)
 def test_they_are_taken_out(foreign: dict[str, str]) -> None:
-    assert json.loads(own_thoughts_only(body(foreign, OWN, WORDS))) == json.loads(body(OWN, WORDS))
-    assert len(json.loads(own_thoughts_only(body(foreign)))["messages"]) == 1
+    assert json.loads(as_if_its_own(body(foreign, OWN, WORDS))) == json.loads(body(OWN, WORDS))
+    assert len(json.loads(as_if_its_own(body(foreign)))["messages"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,39 @@ def test_they_are_taken_out(foreign: dict[str, str]) -> None:
     ],
 )
 def test_everything_else_stays_as_it_is(untouched: bytes) -> None:
-    assert own_thoughts_only(untouched) is untouched
+    assert as_if_its_own(untouched) is untouched
+
+
+def step(call: str, *before: Any, **thinking: Any) -> bytes:
+    """A conversation that ends with the result of a call."""
+    used: Any = {"type": "tool_use", "id": call, "name": "look", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": call, "content": "Sun"}
+    messages: Any = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [*before, used]},
+        {"role": "user", "content": [result]},
+    ]
+    return json.dumps({"model": "m", "messages": messages, "thinking": thinking}).encode()
+
+
+BUDGET: Any = {"type": "enabled", "budget_tokens": 1024}
+
+
+@pytest.mark.parametrize("before", [[], [WORDS], FOREIGN])
+def test_it_does_not_think_on_after_what_another_has_called(before: list[Any]) -> None:
+    sent = json.loads(as_if_its_own(step("call_1", *before, **BUDGET)))
+    kept = [one for one in before if one == WORDS]
+    assert sent == json.loads(step("call_1", *kept, type="disabled"))
+
+
+@pytest.mark.parametrize(
+    "untouched",
+    [
+        step("toolu_1", **BUDGET),  # a client that has lost Claude's thoughts hears of it from Anthropic
+        step("call_1", OWN, **BUDGET),
+        step("call_1", type="adaptive"),
+        step("call_1", **BUDGET).replace(b'"content": [{', b'"content": [5, {'),
+    ],
+)
+def test_it_thinks_on_wherever_it_can(untouched: bytes) -> None:
+    assert as_if_its_own(untouched) is untouched
