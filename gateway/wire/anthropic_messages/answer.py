@@ -13,6 +13,7 @@ from gateway.errors import InvalidRequest
 from gateway.types import Usage
 from gateway.wire.anthropic_messages.blocks import Block, parts
 from gateway.wire.anthropic_messages.citations import raw_citation
+from gateway.wire.anthropic_messages.content import tool_id
 from gateway.wire.anthropic_messages.seals import DIALECT, seal
 from gateway.wire.anthropic_messages.usage import RawUsage, raw_usage, tier
 from gateway.wire.anthropic_messages.usage import usage as counted
@@ -144,7 +145,8 @@ def _block(part: Part) -> dict[str, Any] | None:
         case Thinking():
             return _thinking(part)
         case ToolCall():
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": tool_input(part.arguments)}
+            given = tool_input(part.arguments)
+            return {"type": "tool_use", "id": tool_id(part.id), "name": part.name, "input": given}
         case Foreign(dialect=dialect) if dialect == DIALECT:
             return part.value
         case _:

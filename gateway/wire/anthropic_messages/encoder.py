@@ -11,6 +11,7 @@ import msgspec
 from gateway.types import Usage
 from gateway.wire.anthropic_messages.answer import RAW_STOPS, stop_details
 from gateway.wire.anthropic_messages.citations import raw_citation
+from gateway.wire.anthropic_messages.content import tool_id
 from gateway.wire.anthropic_messages.seals import DIALECT, seal
 from gateway.wire.anthropic_messages.usage import raw_usage
 from gateway.wire.canonical import (
@@ -131,7 +132,7 @@ class Encoder:
         return before + (signature if sealed else b"") + self._close()
 
     def _call(self, event: ToolCallStart) -> bytes:
-        block: dict[str, Any] = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
+        block: dict[str, Any] = {"type": "tool_use", "id": tool_id(event.id), "name": event.name, "input": {}}
         begun = self._begin("tool_use", _encode(block))
         self._calls[event.index] = _Call(self._next - 1)
         return begun

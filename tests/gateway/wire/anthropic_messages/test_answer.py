@@ -100,6 +100,11 @@ def test_every_stop_reason_is_one_of_anthropics(reason: StopReason) -> None:
     }
 
 
+def test_ids_of_calls_have_the_characters_that_anthropic_allows() -> None:
+    content = written(ToolCall(id="functions.look:0", name="look", arguments="{}"))["content"]
+    assert content[0]["id"] == "functions_look_0"
+
+
 def test_why_it_refused_is_told_if_anthropic_said_it() -> None:
     details = {"type": "refusal", "category": "cyber", "explanation": None}
     assert written(stop="refusal", safety=details)["stop_details"] == details

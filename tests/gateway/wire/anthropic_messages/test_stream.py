@@ -155,6 +155,12 @@ def test_tool_calls_that_are_filled_in_turns_keep_their_blocks() -> None:
     assert sorted(e["index"] for e in events if e["type"] == "content_block_stop") == [0, 1]
 
 
+def test_ids_of_calls_have_the_characters_that_anthropic_allows() -> None:
+    given = "functions.look:0"  # as Kimi writes them
+    events = written(Start("a", "m"), ToolCallStart(0, given, "look"), ToolCallDelta(0, "{}"), End())
+    assert events[1]["content_block"]["id"] == "functions_look_0"
+
+
 def test_without_usage_it_is_estimated() -> None:
     events = written(Start("a", "m"), TextDelta("four" * 3), Stop("length"), End())
     assert events[0]["message"]["usage"]["input_tokens"] == 2
