@@ -19,6 +19,7 @@ _SIGNS: Final = (f'"{MARK}'.encode(), b'"signature":""', b'"signature": ""')
 """One of these is in every body that holds such a thought, unless it was written oddly."""
 _OTHERS_CALL: Final = re.compile(rb'"tool_use_id": ?"(?!toolu_|tooluse_)')
 """A result of a call that, by its id, was not made by Claude, be it at Anthropic's, at Amazon's or at Google's."""
+_CLEARS_THOUGHTS: Final = "clear_thinking_"
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -42,7 +43,27 @@ def as_if_its_own(body: bytes) -> bytes:
     fields["messages"] = turns
     if unthought:
         fields["thinking"] = {"type": "disabled"}
+        _clear_no_thoughts(fields)
     return msgspec.json.encode(fields)
+
+
+def _clear_no_thoughts(fields: dict[str, Any]) -> None:
+    """Take out what is refused without thinking. https://platform.claude.com/docs/en/build-with-claude/context-editing."""
+    managed = fields.get("context_management")
+    edits = cast("dict[str, Any]", managed).get("edits") if isinstance(managed, dict) else None
+    if not isinstance(edits, list):
+        return
+    kept = [edit for edit in cast("list[Any]", edits) if not _clears_thoughts(edit)]
+    if kept:
+        fields["context_management"] = {**cast("dict[str, Any]", managed), "edits": kept}
+    else:
+        del fields["context_management"]
+
+
+def _clears_thoughts(edit: Any) -> bool:
+    return isinstance(edit, dict) and str(cast("dict[str, Any]", edit).get("type")).startswith(
+        _CLEARS_THOUGHTS
+    )
 
 
 def _has_budget(thinking: Any) -> bool:

@@ -65,6 +65,14 @@ def test_it_does_not_think_on_after_what_another_has_called(before: list[Any]) -
     assert sent == json.loads(step("call_1", *kept, type="disabled"))
 
 
+@pytest.mark.parametrize("others", [[], [{"type": "clear_tool_uses_20250919"}]])
+def test_without_thinking_no_thoughts_are_cleared(others: list[Any]) -> None:
+    fields = json.loads(step("call_1", **BUDGET))
+    edits = [{"type": "clear_thinking_20251015", "keep": "all"}, *others]
+    sent = json.loads(as_if_its_own(json.dumps({**fields, "context_management": {"edits": edits}}).encode()))
+    assert sent.get("context_management") == ({"edits": others} if others else None)
+
+
 @pytest.mark.parametrize(
     "untouched",
     [
