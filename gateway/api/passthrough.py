@@ -116,10 +116,21 @@ class PassthroughEndpoint:
         if declared is None:
             raise PermissionDenied(
                 f"{method} {plain} of the provider '{name}' is not metered, so it is refused unless it is declared: "
-                f'passthrough = ["{method} {plain}"] in [provider.{name}].',
+                f'passthrough = ["{method} {plain}"] in [provider.{name}].{self._hint(method, path)}',
                 code="unmetered_route",
             )
         return _Way(name, below, Given(model=declared, provider=name), model=provider.names_model(plain))
+
+    def _hint(self, method: str, path: str) -> str:
+        """Tell whose call a path is, where a client of one provider has come to another one."""
+        makers = [
+            name
+            for name, one in self._providers.items()
+            if isinstance(one, Forwards)
+            and one.paths is not None
+            and one.dialect_of(method, decoded(one.paths.below(path))) is not None
+        ]
+        return f" It is a call at {', '.join(PREFIX + name for name in makers)}." if makers else ""
 
     def _take_credential(self, scope: Scope, provider: Provider | None) -> None:
         """Keep a client's key in the query from the provider, and from logs: it moves to a header."""

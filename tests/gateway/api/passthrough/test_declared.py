@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway import Gateway
 from gateway.testing.upstream import Reply
 
 JSON = {"content-type": "application/json"}
@@ -103,3 +105,19 @@ async def test_unknown_providers_and_methods(serve: Any) -> None:
             "/provider/acme/files", headers={"upgrade": "websocket", "connection": "upgrade"}
         )
         assert (upgrade.status_code, upgrade.json()["error"]["code"]) == (400, "upgrade_refused")
+
+
+async def test_clients_of_another_provider_are_told_where_theirs_is(tmp_path: Path) -> None:
+    key = {"api_key": SECRET}
+    config: Any = {
+        "gateway": {"database": f"sqlite:///{tmp_path}/gateway.db"},
+        "provider": {"openai": key, "anthropic": key, "cohere": key, "other": {"use": "cohere", **key}},
+    }
+    gateway = Gateway.from_dict(config)
+    async with gateway.lifespan(), gateway.client as client:
+        refused = await client.post("/provider/openai/v2/chat", json=CHAT)
+        lost = await client.post("/provider/openai/v2/chit", json=CHAT)
+    assert refused.status_code == lost.status_code == 403
+    hint = " It is a call at /provider/cohere, /provider/other."
+    assert refused.json()["error"]["message"].endswith(f"in [provider.openai].{hint}")
+    assert lost.json()["error"]["message"].endswith("in [provider.openai].")
