@@ -44,14 +44,6 @@ EXPLANATIONS: Sequence[Explanation] = (
         "Clients of the Responses API get and return them.",
     ),
     Explanation(
-        "anthropic|langchain_anthropic|anthropic_npm|vercel_anthropic",
-        "gemini",
-        "thinking",
-        NOT_REMEMBERED,
-        "The thoughts are shown, but Gemini signs its tool calls, and Anthropic's tool calls have no place for that. They "
-        "go back marked as unsigned, as Google documents it, and the model thinks anew.",
-    ),
-    Explanation(
         KEEP_NO_THOUGHTS,
         ".*",
         "thinking",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -14,7 +14,7 @@ from gateway.types import Usage
 from gateway.wire.anthropic_messages.blocks import Block, parts
 from gateway.wire.anthropic_messages.citations import raw_citation
 from gateway.wire.anthropic_messages.content import tool_id
-from gateway.wire.anthropic_messages.seals import DIALECT, seal
+from gateway.wire.anthropic_messages.seals import DIALECT, seal, seal_call
 from gateway.wire.anthropic_messages.usage import RawUsage, raw_usage, tier
 from gateway.wire.anthropic_messages.usage import usage as counted
 from gateway.wire.body import UNREADABLE
@@ -98,15 +98,18 @@ def decode_answer(body: bytes) -> ChatAnswer:
     )
 
 
-def encode_answer(answer: ChatAnswer, usage: Usage) -> bytes:
-    """Write an answer for a client; of several choices the first. `extra` is another dialect's, and left out."""
+def encode_answer(answer: ChatAnswer, usage: Usage, *, shows_thoughts: bool) -> bytes:
+    """Write an answer for a client; of several choices the first. `extra` is another dialect's, and left out.
+
+    Clients that want thoughts get signatures of tool calls among them, for there is no other place for these.
+    """
     choice = answer.choices[0] if answer.choices else Choice()
     fields: dict[str, Any] = {
         "id": answer.id,
         "type": "message",
         "role": "assistant",
         "model": answer.model,
-        "content": _blocks(choice.parts),
+        "content": list(_blocks(choice.parts, shows_thoughts=shows_thoughts)),
         "stop_reason": RAW_STOPS[choice.stop or "stop"],
         "stop_sequence": choice.stop_sequence,
         "usage": raw_usage(usage, answer.service_tier),
@@ -132,9 +135,13 @@ def tool_input(arguments: str) -> Any:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {"input": value}
 
 
-def _blocks(given: Iterable[Part]) -> list[dict[str, Any]]:
-    written = (_block(part) for part in given)
-    return [block for block in written if block is not None]
+def _blocks(given: Iterable[Part], *, shows_thoughts: bool) -> Iterator[dict[str, Any]]:
+    for part in given:
+        if isinstance(part, ToolCall) and part.signature and shows_thoughts:
+            yield seal_call(tool_id(part.id), part.signature)
+        block = _block(part)
+        if block is not None:
+            yield block
 
 
 def _block(part: Part) -> dict[str, Any] | None:

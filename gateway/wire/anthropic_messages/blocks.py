@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gateway.errors import InvalidRequest
 from gateway.wire.anthropic_messages.citations import citation
-from gateway.wire.anthropic_messages.seals import DIALECT, unseal
+from gateway.wire.anthropic_messages.seals import DIALECT, unseal, unseal_call
 from gateway.wire.canonical import (
     CacheHint,
     Document,
@@ -106,7 +106,15 @@ def parts(content: str | list[Block], where: str) -> tuple[Part, ...]:
     """Read a message's content; `where` names it in errors. Raises `InvalidRequest`."""
     if isinstance(content, str):
         return (Text(text=content),)
-    return tuple(part(block, f"{where}.{number}") for number, block in enumerate(content))
+    signatures = dict(filter(None, (unseal_call(block.get("data")) for block in content)))
+    if not signatures:
+        return tuple(part(block, f"{where}.{number}") for number, block in enumerate(content))
+    read = [
+        part(block, f"{where}.{number}")
+        for number, block in enumerate(content)
+        if unseal_call(block.get("data")) is None
+    ]
+    return tuple(_signed(one, signatures) if isinstance(one, ToolCall) else one for one in read)
 
 
 def part(block: Block, where: str) -> Part:
@@ -118,6 +126,10 @@ def part(block: Block, where: str) -> Part:
     if known is None or _says_more(block, known):
         return Foreign(dialect=DIALECT, type=kind, value=block)
     return _READERS[kind](block, where)
+
+
+def _signed(call: ToolCall, signatures: Mapping[str, str]) -> ToolCall:
+    return msgspec.structs.replace(call, signature=signatures.get(call.id))
 
 
 def text(block: Block, where: str) -> Text:

@@ -14,6 +14,7 @@ from gateway.wire.anthropic_messages.encoder import Encoder
 from gateway.wire.anthropic_messages.request import decode_request
 from gateway.wire.anthropic_messages.seals import DIALECT
 from gateway.wire.anthropic_messages.stream import Decoder
+from gateway.wire.anthropic_messages.thinking import shows_thoughts
 from gateway.wire.canonical import ChatAnswer, ChatRequest
 from gateway.wire.codec import EventDecoder, EventEncoder, Losses
 from gateway.wire.estimate import usage_of
@@ -51,7 +52,7 @@ class AnthropicMessagesCodec:
 
     def encode_answer(self, answer: ChatAnswer, request: ChatRequest) -> bytes:
         """Write a whole answer for the client, who is always told the usage."""
-        return encode_answer(answer, self.usage(answer, request))
+        return encode_answer(answer, self.usage(answer, request), shows_thoughts=shows_thoughts(request))
 
     def usage(self, answer: ChatAnswer, request: ChatRequest) -> Usage:
         """Tell what was used: as the provider says, or estimated."""

@@ -12,7 +12,8 @@ from gateway.types import Usage
 from gateway.wire.anthropic_messages.answer import RAW_STOPS, stop_details
 from gateway.wire.anthropic_messages.citations import raw_citation
 from gateway.wire.anthropic_messages.content import tool_id
-from gateway.wire.anthropic_messages.seals import DIALECT, seal
+from gateway.wire.anthropic_messages.seals import DIALECT, seal, seal_call
+from gateway.wire.anthropic_messages.thinking import shows_thoughts
 from gateway.wire.anthropic_messages.usage import raw_usage
 from gateway.wire.canonical import (
     ChatRequest,
@@ -132,8 +133,12 @@ class Encoder:
         return before + (signature if sealed else b"") + self._close()
 
     def _call(self, event: ToolCallStart) -> bytes:
-        block: dict[str, Any] = {"type": "tool_use", "id": tool_id(event.id), "name": event.name, "input": {}}
-        begun = self._begin("tool_use", _encode(block))
+        own = tool_id(event.id)
+        block: dict[str, Any] = {"type": "tool_use", "id": own, "name": event.name, "input": {}}
+        begun = b""
+        if event.signature and shows_thoughts(self._request):
+            begun = self._begin("redacted_thinking", _encode(seal_call(own, event.signature)))
+        begun += self._begin("tool_use", _encode(block))
         self._calls[event.index] = _Call(self._next - 1)
         return begun
 

@@ -5,13 +5,14 @@ A client gives back what it got; the mark at the beginning tells whose signature
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from gateway.types import Dialect
 from gateway.wire.canonical import Thinking
 
 DIALECT: Final[Dialect] = "anthropic.messages"
 MARK: Final = "gateway:"
+_CALL: Final = f"{MARK}call:"
 
 
 def seal(thinking: Thinking) -> str:
@@ -23,6 +24,19 @@ def seal(thinking: Thinking) -> str:
         return ""
     kind = "e" if thinking.encrypted is not None else "s"
     return f"{MARK}{thinking.origin}:{kind}:{thinking.id or ''}:{secret}"
+
+
+def seal_call(call_id: str, signature: str) -> dict[str, Any]:
+    """Make the block that carries the signature of the tool call with this id, which follows it."""
+    return {"type": "redacted_thinking", "data": f"{_CALL}{call_id}:{signature}"}
+
+
+def unseal_call(data: Any) -> tuple[str, str] | None:
+    """Return id and signature of the tool call that a block is about; None where it is about none."""
+    if not (isinstance(data, str) and data.startswith(_CALL)):
+        return None
+    call_id, _, signature = data.removeprefix(_CALL).partition(":")
+    return call_id, signature
 
 
 def unseal(text: str, sealed: str, *, encrypted: bool) -> Thinking:

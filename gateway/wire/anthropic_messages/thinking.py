@@ -9,11 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.wire.anthropic_messages import models
-from gateway.wire.canonical import Reasoning
+from gateway.wire.canonical import ChatRequest, Reasoning
 from gateway.wire.codec import Losses
 from gateway.wire.effort import budget_of, effort_of
 
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
+
+
+def shows_thoughts(request: ChatRequest) -> bool:
+    """Whether the client has asked for thoughts, and so knows what to do with their blocks."""
+    reasoning = request.reasoning
+    return reasoning is not None and reasoning.effort != "none" and reasoning.budget != 0
 
 
 def effort_field(reasoning: Reasoning, model: models.Model, *, own: bool) -> str | None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from gateway.testing.fakes import make_call
@@ -18,16 +19,21 @@ from gateway.wire.canonical import (
     ChatRequest,
     Choice,
     Citation,
+    End,
     Foreign,
     Image,
     Message,
     Part,
     Refusal,
     Source,
+    Start,
+    Stop,
     StopReason,
     Text,
     Thinking,
     ToolCall,
+    ToolCallDelta,
+    ToolCallStart,
 )
 
 CODEC = AnthropicMessagesCodec()
@@ -103,6 +109,28 @@ def test_every_stop_reason_is_one_of_anthropics(reason: StopReason) -> None:
 def test_ids_of_calls_have_the_characters_that_anthropic_allows() -> None:
     content = written(ToolCall(id="functions.look:0", name="look", arguments="{}"))["content"]
     assert content[0]["id"] == "functions_look_0"
+
+
+@pytest.mark.parametrize("thinks", [True, False])
+def test_the_signature_of_a_call_comes_back_with_it_to_clients_that_want_thoughts(*, thinks: bool) -> None:
+    call = ToolCall(id="call_1", name="look", arguments="{}", signature="c2ln")
+    fields: Any = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    thinking = {"thinking": {"type": "adaptive"}} if thinks else {}
+    asked = CODEC.decode_request(json.dumps({**fields, **thinking}).encode(), model="m", stream=False)
+    answer = ChatAnswer(id="a", model="m", choices=(Choice(parts=(call,), stop="tool_calls"),))
+    whole = json.loads(CODEC.encode_answer(answer, asked))["content"]
+    encoder = CODEC.encoder(asked)
+    start = ToolCallStart(0, "call_1", "look", signature="c2ln")
+    stream = encoder.encode([Start("a", "m"), start, ToolCallDelta(0, "{}"), Stop("tool_calls"), End()])
+    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith(b"data: ")]
+    begun = [event["content_block"] for event in events if event["type"] == "content_block_start"]
+    assert [block["type"] for block in whole] == [*(["redacted_thinking"] if thinks else []), "tool_use"]
+    assert begun == whole
+    messages = [*fields["messages"], {"role": "assistant", "content": whole}]
+    again = CODEC.decode_request(
+        json.dumps({**fields, "messages": messages}).encode(), model="m", stream=False
+    )
+    assert again.messages[1].parts == (call if thinks else msgspec.structs.replace(call, signature=None),)
 
 
 def test_why_it_refused_is_told_if_anthropic_said_it() -> None:
