@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from gateway.store import Database
 from gateway_credits.showing import ShownBook
 from gateway_credits.tables import accounts
+from gateway_invoices.document import digest
 from gateway_invoices.reading import list_invoices
+from gateway_invoices.tables import invoices
 from gateway_invoices.verify import verify
 from gateway_subscription.terms import keep_terms
 
@@ -125,3 +128,18 @@ async def test_what_is_new_covers_nothing_of_before(database: Database) -> None:
     (name,) = [each.name for each in await list_invoices(database, "acme", limit=9)]
     credit = ShownBook(database, per="user", welcome=None, payment_url=None)
     assert await verify(book_of(database, credit), name) == []
+
+
+async def test_an_invoice_of_before_plans_were_on_invoices_asks_for_none(either: Database) -> None:
+    await add_tenant(either)
+    await subscribed(either, "team", "2026-10-05")
+    await used(either, "2026-10-20", 12)
+    without = book_at(either, config(main=seller(credit_price=1, currency="USD", taxes=[])))
+    assert await asked(without) == ([("usage", "gpt-5", "12")], 1200)
+    async with either.begin() as connection:
+        issued = (await connection.execute(select(invoices))).one()
+        kept = msgspec.json.decode(issued.document)
+        del kept["terms"]
+        raw = msgspec.json.encode(kept)
+        await connection.execute(update(invoices).values(document=raw, hash=digest(raw)))
+    assert await verify(book_of(either), issued.number) == []
