@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from gateway_subscription.course import SERVED, Charge, State, changed, charge_of
+from gateway_subscription.course import SERVED, Charge, State, advanced, changed, charge_of, ended
 
 if TYPE_CHECKING:
     from gateway.doors import Standing
@@ -21,6 +21,16 @@ def is_older(before: State, told_at: float | None, standing: Standing) -> bool:
     if told_at is not None and standing.told_at < told_at:
         return True
     return before.served and before.reference != standing.reference and standing.status not in SERVED
+
+
+def taken_over(before: State | None, standing: Standing, plans: Plans) -> list[Charge]:
+    """What a subscription that nobody led costs until it is paid elsewhere: what is left of its period is given back."""
+    if before is None or before.reference is not None:
+        return []
+    last, costs = advanced(before, plans, standing.period_start)
+    if last.served:
+        costs += ended(last, plans, max(last.period_start, standing.period_start))[1]
+    return costs
 
 
 def followed(before: State | None, standing: Standing, plans: Plans) -> Step:

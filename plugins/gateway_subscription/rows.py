@@ -28,7 +28,7 @@ from gateway_subscription.course import (
     ended,
     may_change_at_once,
 )
-from gateway_subscription.following import followed, is_older
+from gateway_subscription.following import followed, is_older, taken_over
 from gateway_subscription.plans import Plan, Plans
 from gateway_subscription.tables import charges, subscriptions, usage
 
@@ -223,6 +223,7 @@ async def follow(
             revision=revision,
         )
         await _store(connection, row, new=before is None)
+        await _note(connection, row, taken_over(before, standing, plans))
         if state.status in {"trialing", "active"}:
             await _note(connection, row, await _not_noted(connection, row, costs))
         if before is not None and before.period_start < row.period_start:

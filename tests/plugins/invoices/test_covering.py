@@ -100,22 +100,36 @@ async def test_beyond_what_a_plan_refuses_nothing_is_asked(database: Database) -
     assert (await asked(book_of(database)))[1] == 2000
 
 
-async def test_a_plan_that_is_paid_elsewhere_has_no_fee_here(database: Database) -> None:
-    await add_tenant(database)
-    standing = Standing(
+def paid_elsewhere(day: str) -> Standing:
+    """Two seats of the plan Team, from a day to the end of October."""
+    return Standing(
         reference="stripe:sub_1",
         plan="team",
         seats=2,
         status="active",
-        period_start=int(START),
+        period_start=int(at(day)),
         period_end=int(END),
         cancel_at_end=False,
-        told_at=START,
+        told_at=at(day),
     )
+
+
+async def test_a_plan_that_is_paid_elsewhere_has_no_fee_here(database: Database) -> None:
+    await add_tenant(database)
     with on("2026-10-01"):
-        await rows.follow(database, PLANS, Recounter((), ()), "acme", standing)
+        await rows.follow(database, PLANS, Recounter((), ()), "acme", paid_elsewhere("2026-10-01"))
     await used(database, "2026-10-20", 23)
     assert await asked(book_of(database)) == ([("usage", "gpt-5", "23"), ("included", "Team", "-20")], 300)
+
+
+async def test_from_when_a_plan_is_paid_elsewhere_its_fee_is_given_back(database: Database) -> None:
+    await add_tenant(database)
+    await subscribed(database, "team", "2026-09-01")
+    with on("2026-10-16"):  # nothing has renewed it on the first
+        for _ in range(2):
+            await rows.follow(database, PLANS, Recounter((), ()), "acme", paid_elsewhere("2026-10-16"))
+    lines, _ = await asked(book_of(database))
+    assert lines == [("fee", "Team", "49"), ("fee", "Team", "-25.29")]
 
 
 async def test_what_was_paid_with_credit_is_not_asked_for(either: Database) -> None:
