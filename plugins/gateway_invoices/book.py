@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import insert, select, update
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 REVISION = "invoices"
 CHANGED = "draft_changed"
 """The code of the error for a draft that is not what would be drafted now."""
+
+
+class Drafts(NamedTuple):
+    """What became of drafting for several tenants."""
+
+    made: list[Invoice]
+    failed: dict[str, str]
+    """Why there is none, by tenant."""
 
 
 class Book:
@@ -118,25 +126,18 @@ class Book:
                 connection, document, start, end, time.time(), revision, issue_at, actor
             )
 
-    async def draft_all(
-        self, start: float, end: float, *, entity: str | None = None, actor: Actor
-    ) -> list[Invoice]:
-        """Draft for all tenants with customer data that used something, and were not invoiced yet."""
+    async def draft_each(
+        self, tenants: Sequence[str], start: float, end: float, *, entity: str | None = None, actor: Actor
+    ) -> Drafts:
+        """Draft for tenants; where none are named, for all with customer data that used something, and were not invoiced yet."""
         _check_period(start, end)
-        async with self.database.connect() as connection:
-            names = [
-                *(await connection.execute(select(customers.c.tenant).order_by(customers.c.tenant))).scalars()
-            ]
-        drafts: list[Invoice] = []
-        for tenant in names:
-            async with self.database.connect() as connection:
-                if await _invoiced(connection, tenant, start, end) is not None:
-                    continue
-                document, _ = await make_document(
-                    connection, self.config, self._sources(), tenant, start, end, entity=entity
-                )
-            if document.lines:
-                drafts.append(await self.draft(tenant, start, end, entity=entity, actor=actor))
+        drafts = Drafts([], {})
+        for tenant in tenants or await self._customers():
+            try:
+                if tenants or await self._is_due(tenant, start, end, entity):
+                    drafts.made.append(await self.draft(tenant, start, end, entity=entity, actor=actor))
+            except InvalidRequest as error:
+                drafts.failed[tenant] = error.message
         return drafts
 
     async def issue(self, name: str, *, actor: Actor) -> Invoice:
@@ -230,6 +231,20 @@ class Book:
             await post(connection, notice("credit_note", made, tenant=of.tenant, at=now, data=told))
             await record(connection, actor, "invoice.credit", made, tenant=of.tenant, after=_told(issued))
             return await get_invoice(connection, made)
+
+    async def _customers(self) -> list[str]:
+        async with self.database.connect() as connection:
+            query = select(customers.c.tenant).order_by(customers.c.tenant)
+            return [*(await connection.execute(query)).scalars()]
+
+    async def _is_due(self, tenant: str, start: float, end: float, entity: str | None) -> bool:
+        async with self.database.connect() as connection:
+            if await _invoiced(connection, tenant, start, end) is not None:
+                return False
+            document, _ = await make_document(
+                connection, self.config, self._sources(), tenant, start, end, entity=entity
+            )
+        return bool(document.lines)
 
     async def _numbered(
         self, connection: AsyncConnection, document: Document, prefix: str, now: float

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from gateway.commands import command_actor
 from gateway.errors import InvalidRequest
 from gateway.shown import print_rows
 from gateway_invoices.book import Book
@@ -22,12 +23,12 @@ from gateway_invoices.exporting import MEDIA, Exporter
 from gateway_invoices.item_commands import add
 from gateway_invoices.printed import printed
 from gateway_invoices.reading import day_of, list_invoices, read_invoice
-from gateway_invoices.running import Desk, actor, row_of, run, told
+from gateway_invoices.running import Desk, row_of, run, told
 from gateway_invoices.runs import list_runs
 from gateway_invoices.verify import verify
 
 _number = click.argument("number")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 class _AmountType(click.ParamType[Any]):
@@ -61,20 +62,21 @@ def draft(
     entity: str | None,
     as_json: bool,
 ) -> None:
-    """Draft invoices for TENANTS. A draft can be looked at, drafted anew, and issued."""
+    """Draft invoices for TENANTS. A draft can be looked at, drafted anew, and issued. Exits with 1 where none can be made."""
     if everybody == bool(tenants):
         raise click.UsageError("Name tenants, or give --all.")
     start, end = _period(month, first, last)
 
-    async def work(book: Book) -> list[Any]:
-        if not everybody:
-            return [await book.draft(tenant, start, end, entity=entity, actor=actor()) for tenant in tenants]
-        return await book.draft_all(start, end, entity=entity, actor=actor())
-
-    drafts = run(desk, work)
-    for invoice in drafts:
+    drafts = run(
+        desk, lambda book: book.draft_each(tenants, start, end, entity=entity, actor=command_actor())
+    )
+    for invoice in drafts.made:
         told(invoice, as_json=as_json)
-    if not (drafts or as_json):
+    for tenant, problem in drafts.failed.items():
+        click.echo(f"no draft for {tenant}: {problem}", err=True)
+    if drafts.failed:
+        raise click.exceptions.Exit(1)
+    if not (drafts.made or as_json):
         days = f"{day_of(start)} to {day_of(end - 1)}"
         click.echo(f"Nothing to draft: who has customer data used nothing from {days}, or is invoiced.")
 
@@ -84,9 +86,9 @@ def draft(
 @_json
 @click.pass_obj
 def issue(desk: Desk, drafts: tuple[str, ...], as_json: bool) -> None:
-    """Issue DRAFTS: they get their numbers, and do not change any more."""
+    """Issue DRAFTS: they get their numbers, and are final."""
     for name in drafts:
-        told(run(desk, lambda book, name=name: book.issue(name, actor=actor())), as_json=as_json)
+        told(run(desk, lambda book, name=name: book.issue(name, actor=command_actor())), as_json=as_json)
 
 
 @click.command()
@@ -94,8 +96,8 @@ def issue(desk: Desk, drafts: tuple[str, ...], as_json: bool) -> None:
 @_json
 @click.pass_obj
 def pay(desk: Desk, number: str, as_json: bool) -> None:
-    """Note that NUMBER was paid; of one below zero or a credit note, that what it leaves was given back."""
-    told(run(desk, lambda book: book.pay(number, actor=actor())), as_json=as_json)
+    """Note that NUMBER was paid. Of one below zero or a credit note: that what it leaves was given back."""
+    told(run(desk, lambda book: book.pay(number, actor=command_actor())), as_json=as_json)
 
 
 @click.command()
@@ -104,7 +106,7 @@ def pay(desk: Desk, number: str, as_json: bool) -> None:
 @click.pass_obj
 def void(desk: Desk, number: str, as_json: bool) -> None:
     """Void invoice NUMBER, or discard a draft by its id. Numbers are never used again."""
-    told(run(desk, lambda book: book.void(number, actor=actor())), as_json=as_json)
+    told(run(desk, lambda book: book.void(number, actor=command_actor())), as_json=as_json)
 
 
 @click.command()
@@ -122,15 +124,19 @@ def credit(desk: Desk, number: str, amount: Decimal | None, reason: str, as_json
             minor = None if amount is None else minor_units(amount, of.currency)
         except ValueError as error:
             raise InvalidRequest(f"{error}.") from error
-        return await book.credit(number, amount=minor, reason=reason, actor=actor())
+        return await book.credit(number, amount=minor, reason=reason, actor=command_actor())
 
     told(run(desk, work), as_json=as_json)
 
 
 @click.command(name="list")
-@click.option("--tenant")
-@click.option("--status", type=click.Choice(["draft", "issued", "paid", "void"]))
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--tenant", help="Only those of this tenant.")
+@click.option(
+    "--status", type=click.Choice(["draft", "issued", "paid", "void"]), help="Only those that are so."
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The most that are listed."
+)
 @_json
 @click.pass_obj
 def list_(desk: Desk, tenant: str | None, status: str | None, limit: int, as_json: bool) -> None:
@@ -164,13 +170,15 @@ def show(desk: Desk, number: str, as_json: bool) -> None:
 
 @click.command()
 @_number
-@click.option("--format", "form", type=click.Choice([*MEDIA]), default="pdf", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice([*MEDIA]), default="pdf", show_default=True, help="What is written."
+)
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; `-` for standard output."
 )
 @click.pass_obj
 def export(desk: Desk, number: str, form: Any, output: Path | None) -> None:
-    """Write invoice NUMBER as PDF, HTML, CSV or JSON: unless told, into a file of its name here."""
+    """Write invoice NUMBER as PDF, HTML, CSV or JSON. Unless told, into a file of its name here."""
     invoice = run(desk, lambda book: read_invoice(book.database, number))
     data = desk.exporter.export(invoice, form)
     if str(output) == "-":
@@ -185,7 +193,7 @@ def export(desk: Desk, number: str, form: Any, output: Path | None) -> None:
 @_json
 @click.pass_obj
 def runs(desk: Desk, as_json: bool) -> None:
-    """List the months whose drafts the gateway makes by itself, newest first."""
+    """List the months that the gateway drafts by itself. The newest are first."""
     found = run(desk, lambda book: list_runs(book.database))
     rows = [msgspec.to_builtins(one) for one in found]
     none = "There are no runs. They begin with a table [billing.invoices.automatic] in the config."
@@ -197,9 +205,9 @@ def runs(desk: Desk, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def verify_(desk: Desk, numbers: tuple[str, ...], as_json: bool) -> None:
-    """Prove that invoices NUMBERS are as they were issued, add up, and say what the ledger says; exits with 1 if not.
+    """Prove that invoices NUMBERS are right. They are as they were issued, add up, and say what the ledger says.
 
-    With --json one object per line.
+    Exits with 1 if not. With --json one object per line.
     """
     wrong = False
     for number in numbers:

@@ -7,13 +7,14 @@ from typing import Any, get_args
 import click
 import msgspec
 
+from gateway.commands import command_actor
 from gateway.errors import InvalidRequest
 from gateway.known import check_tenant
 from gateway_invoices.book import Book
 from gateway_invoices.config import Language
 from gateway_invoices.customers import Customer, read_customer, set_customer
 from gateway_invoices.drafting import entity_named
-from gateway_invoices.running import Desk, actor, run
+from gateway_invoices.running import Desk, run
 
 
 @click.command()
@@ -22,10 +23,10 @@ from gateway_invoices.running import Desk, actor, run
 @click.option("--address", multiple=True, help="A line below the name; may be repeated.")
 @click.option("--country", help="As ISO 3166 has it: DE.")
 @click.option("--region", help="A part of the country for taxes, as CA.")
-@click.option("--tax-id")
-@click.option("--email")
-@click.option("--language", type=click.Choice(get_args(Language)))
-@click.option("--entity", help="Who invoices it.")
+@click.option("--tax-id", help="Its tax number, or VAT id.")
+@click.option("--email", help="Where it is written to.")
+@click.option("--language", type=click.Choice(get_args(Language)), help="In which its invoices are.")
+@click.option("--entity", help="Who invoices it; unless told, the first of the config.")
 @click.pass_obj
 def customer(desk: Desk, tenant: str, address: tuple[str, ...], **given: Any) -> None:
     """Show the customer data of TENANT, or change what is given of it."""
@@ -41,7 +42,7 @@ def customer(desk: Desk, tenant: str, address: tuple[str, ...], **given: Any) ->
         if changes.get("entity"):
             entity_named(book.config, changes["entity"])
         new = _changed(present, changes)
-        await set_customer(book.database, tenant, new, actor=actor())
+        await set_customer(book.database, tenant, new, actor=command_actor())
         return new
 
     found = run(desk, work)

@@ -8,10 +8,11 @@ from typing import Any, get_args
 
 import click
 
+from gateway.commands import command_actor
 from gateway.known import check_tenant
 from gateway_invoices.book import Book
 from gateway_invoices.items import ItemKind, NewItem, add_item
-from gateway_invoices.running import Desk, actor, run
+from gateway_invoices.running import Desk, run
 
 
 class _NumberType(click.ParamType[Any]):
@@ -31,11 +32,17 @@ class _NumberType(click.ParamType[Any]):
 @click.argument("tenant")
 @click.argument("text")
 @click.argument("price", type=_NumberType())
-@click.option("--kind", type=click.Choice(get_args(ItemKind)), default="fee", show_default=True)
-@click.option("--quantity", type=_NumberType(), default="1", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(ItemKind)),
+    default="fee",
+    show_default=True,
+    help="What the line is.",
+)
+@click.option("--quantity", type=_NumberType(), default="1", show_default=True, help="How many.")
 @click.option("--currency", required=True, help="That of the entity which invoices: EUR.")
 @click.option("--reference", required=True, help="The reason, told only once: again, nothing happens.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_obj
 def add(desk: Desk, tenant: str, text: str, price: Decimal, as_json: bool, **more: Any) -> None:
     """Add a line to the next invoice of TENANT: TEXT, at PRICE each. After `--`, a PRICE below zero takes off."""
@@ -48,7 +55,7 @@ def add(desk: Desk, tenant: str, text: str, price: Decimal, as_json: bool, **mor
             raise click.UsageError(
                 f"No entity invoices in {new.currency!r}, but in {', '.join(sorted(known))}."
             )
-        return await add_item(book.database, tenant, new, actor=actor())
+        return await add_item(book.database, tenant, new, actor=command_actor())
 
     done = run(desk, work)
     if as_json:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import getpass
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +10,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from gateway.store.audit import Actor
-from gateway.store.migrate import needs_upgrade, upgrade
+from gateway.commands import run_on
 from gateway_invoices.book import Book
 from gateway_invoices.exporting import Exporter
 from gateway_invoices.reading import Invoice, day_of
@@ -33,27 +30,7 @@ class Desk(Struct, frozen=True):
 
 def run(desk: Desk, work: Callable[[Book], Awaitable[T]]) -> T:
     """Run on the database, brought up to date first. Raises `Unavailable`, and what the work raises."""
-    database = desk.book.database
-
-    async def all_of_it() -> T:
-        try:
-            migrations = desk.migrations()
-            if await needs_upgrade(database, migrations):
-                await upgrade(database, migrations)
-            return await work(desk.book)
-        finally:
-            await database.close()
-
-    return asyncio.run(all_of_it())
-
-
-def actor() -> Actor:
-    """Whoever runs the command."""
-    try:
-        login = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # what it raises depends on the version of Python
-        login = "unknown"
-    return Actor(kind="command", id=login)
+    return run_on(desk.book.database, lambda: work(desk.book), desk.migrations())
 
 
 def told(invoice: Invoice, *, as_json: bool) -> None:

@@ -36,7 +36,7 @@ def commands(office: Office) -> click.Group:
     @stripe.command()
     @_json
     def status(as_json: bool) -> None:
-        """Count orders, events and meter events; name what needs a person. Exits with 1 when something does."""
+        """Count orders and events, and name what needs a person. Exits with 1 when something does."""
         found = _run(office, lambda: work.status(office))
         _print_status(found, as_json=as_json)
         if found["refused_events"] or found["stuck_meter_events"]:
@@ -44,7 +44,11 @@ def commands(office: Office) -> click.Group:
 
     @stripe.command()
     @click.option(
-        "--days", type=click.FloatRange(0), default=30, show_default=True, help="Orders of how long."
+        "--days",
+        type=click.FloatRange(0),
+        default=30,
+        show_default=True,
+        help="Look up orders of so many days.",
     )
     @click.option(
         "--backfill-days",
@@ -53,7 +57,7 @@ def commands(office: Office) -> click.Group:
     )
     @_json
     def sync(days: float, backfill_days: float | None, as_json: bool) -> None:
-        """Look up orders, refunds, disputes and subscriptions at Stripe, and send what usage is left."""
+        """Catch up with Stripe, and send what usage is left. Looks up orders, refunds, disputes and subscriptions there."""
         report = _run(office, lambda: _caught_up(office, days, backfill_days))
         if as_json:
             click.echo(msgspec.json.encode(report).decode())
@@ -68,7 +72,11 @@ def commands(office: Office) -> click.Group:
 
     @stripe.command()
     @click.option(
-        "--hours", type=click.FloatRange(0, 720), default=72, show_default=True, help="How far back."
+        "--hours",
+        type=click.FloatRange(0, 720),
+        default=72,
+        show_default=True,
+        help="Ask for events of so many hours.",
     )
     @click.option("--again", is_flag=True, help="Also what was handled; nothing is credited twice.")
     @_json

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import getpass
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -11,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import click
 
+from gateway.commands import command_actor, run_on
 from gateway.known import check_tenant
 from gateway.shown import print_rows
-from gateway.store.audit import Actor
-from gateway.store.migrate import needs_upgrade, upgrade
 from gateway_subscription.money import shown
 from gateway_subscription.plans import Plan, Plans
 from gateway_subscription.rows import (
@@ -54,15 +51,7 @@ def commands(database: Database, plans: Plans, migrations: Path) -> tuple[click.
     """Make both groups of commands for a database."""
 
     def run(work: Work[T]) -> T:
-        async def upgraded() -> T:
-            try:
-                if await needs_upgrade(database, [migrations]):
-                    await upgrade(database, [migrations])
-                return await work()
-            finally:
-                await database.close()
-
-        return asyncio.run(upgraded())
+        return run_on(database, work, [migrations])
 
     return _plans(plans), _subscriptions(database, plans, run)
 
@@ -117,7 +106,7 @@ def _subscriptions(database: Database, plans: Plans, run: Run) -> click.Group:
 
         async def work() -> Row:
             await check_tenant(database, tenant)
-            return await subscribe(database, plans, tenant, plan, seats=seats or 1, actor=_actor())
+            return await subscribe(database, plans, tenant, plan, seats=seats or 1, actor=command_actor())
 
         _tell(database, run, work, as_json=as_json)
 
@@ -141,7 +130,8 @@ def _subscriptions(database: Database, plans: Plans, run: Run) -> click.Group:
 
         async def work() -> list[dict[str, Any]]:
             await check_tenant(database, tenant)
-            return [_charge(row) for row in await list_charges(database, tenant)]
+            as_row = _charge if as_json else _charge_row
+            return [as_row(row) for row in await list_charges(database, tenant)]
 
         print_rows(run(work), as_json=as_json, none=f"{tenant} was never subscribed.")
 
@@ -160,10 +150,10 @@ def _change(database: Database, plans: Plans, run: Run) -> click.Command:
     @click.option("--at-end", is_flag=True, help="From the next period on.")
     @_JSON
     def change_(tenant: str, plan: str, seats: int | None, at_end: bool, as_json: bool) -> None:
-        """Change the plan of a tenant: to more at once, to less at the end of the period."""
+        """Change the plan or the seats of a tenant. More begins at once, less with --at-end."""
 
         def work() -> Awaitable[Row]:
-            return change(database, plans, tenant, plan, seats=seats, at_end=at_end, actor=_actor())
+            return change(database, plans, tenant, plan, seats=seats, at_end=at_end, actor=command_actor())
 
         _tell(database, run, work, as_json=as_json)
 
@@ -179,7 +169,7 @@ def _cancel(database: Database, plans: Plans, run: Run) -> click.Command:
         """Cancel the subscription of a tenant at the end of its period."""
 
         def work() -> Awaitable[Row]:
-            return cancel(database, plans, tenant, at_end=not now, actor=_actor())
+            return cancel(database, plans, tenant, at_end=not now, actor=command_actor())
 
         _tell(database, run, work, as_json=as_json)
 
@@ -191,10 +181,10 @@ def _resume(database: Database, plans: Plans, run: Run) -> click.Command:
     @_TENANT
     @_JSON
     def resume_(tenant: str, as_json: bool) -> None:
-        """Let the subscription of a tenant go on that was to end with its period."""
+        """Let a subscription go on that was to end with its period."""
 
         def work() -> Awaitable[Row]:
-            return resume(database, plans, tenant, actor=_actor())
+            return resume(database, plans, tenant, actor=command_actor())
 
         _tell(database, run, work, as_json=as_json)
 
@@ -207,10 +197,10 @@ def _overdue(database: Database, plans: Plans, run: Run) -> click.Command:
     @click.option("--paid", is_flag=True, help="It is paid after all.")
     @_JSON
     def overdue(tenant: str, paid: bool, as_json: bool) -> None:
-        """Say that a tenant's payment is overdue: its days of grace begin to run."""
+        """Say that a tenant's payment is overdue. Its days of grace begin to run."""
 
         def work() -> Awaitable[Row]:
-            return set_overdue(database, plans, tenant, overdue=not paid, actor=_actor())
+            return set_overdue(database, plans, tenant, overdue=not paid, actor=command_actor())
 
         _tell(database, run, work, as_json=as_json)
 
@@ -226,14 +216,6 @@ def _tell(database: Database, run: Run, work: Work[Row], *, as_json: bool) -> No
 
     row, used = run(done)
     click.echo(json.dumps(_record(row, used)) if as_json else _told(row))
-
-
-def _actor() -> Actor:
-    try:
-        login = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # what it raises depends on the version of Python
-        login = "unknown"
-    return Actor(kind="command", id=login)
 
 
 def _plan(id: str, plan: Plan) -> dict[str, Any]:
@@ -289,6 +271,19 @@ def _charge(row: ChargeRow) -> dict[str, Any]:
         "amount": shown(row.amount),
         "currency": row.currency,
         "included": shown(row.included),
+    }
+
+
+def _charge_row(row: ChargeRow) -> dict[str, Any]:
+    """What of it a table has room for."""
+    return {
+        "kind": row.kind,
+        "plan": row.plan,
+        "seats": row.seats,
+        "from": (_time(row.start) or "")[:10],
+        "until": (_time(row.end) or "")[:10],
+        "amount": f"{shown(row.amount)} {row.currency}",
+        "included": shown(row.included) if row.included else None,
     }
 
 

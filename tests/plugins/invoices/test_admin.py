@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +263,25 @@ def test_the_tables_of_all_books_are_brought_up_to_date(
     run("invoices", "customer", "acme", "--name", "Acme", "--address", "1 Example Road", "--country", "DE")
     (tmp_path / "plugins.toml").write_text(f"{begun}\n[billing.credits]\n[billing.subscription]\n")
     assert "USD 0.00" in run("invoices", "draft", "acme")
+
+
+def test_who_cannot_be_drafted_for_keeps_nobody_else_from_a_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    entity = '[billing.invoices.entities.main]\nname = "X"\naddress = ["Y"]\ncountry = "DE"\n'
+    plan = '[billing.subscription.plans.yen]\nname = "Yen"\nprice = "900"\ncurrency = "JPY"\n'
+    (tmp_path / "plugins.toml").write_text(f"[provider.mock]\n{entity}{plan}")
+
+    def run(*words: str) -> Any:
+        return CliRunner().invoke(main, words)
+
+    for tenant, sold in (("aa", "enterprise"), ("bb", "yen"), ("cc", "enterprise")):
+        run("tenants", "create", tenant)
+        run("invoices", "customer", tenant, "--name", tenant, "--address", "Road", "--country", "DE")
+        assert run("subscriptions", "create", tenant, sold).exit_code == 0
+    this_month = f"{datetime.now(UTC):%Y-%m}"
+    for which in (["--all"], ["aa", "bb", "cc"]):
+        done = run("invoices", "draft", *which, "--month", this_month)
+        assert (done.exit_code, [line.split()[2] for line in done.stdout.splitlines()]) == (1, ["aa", "cc"])
+        assert "no draft for bb: The plan 'Yen' is sold in JPY" in done.stderr

@@ -157,7 +157,7 @@ async def test_no_day_is_invoiced_twice_until_void(database: Database):
     number = await issued(book)
     with pytest.raises(InvalidRequest, match=number):
         await book.draft("acme", END - 86_400, END + 86_400, actor=ACTOR)
-    assert await book.draft_all(START, END, actor=ACTOR) == []
+    assert await book.draft_each([], START, END, actor=ACTOR) == ([], {})
     await book.void(number, actor=ACTOR)
     assert await issued(book) == "INV-000002"
     with pytest.raises(InvalidRequest, match="is void"):

@@ -114,6 +114,9 @@ def test_the_commands_do_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "never subscribed" in run("subscriptions", "charges", "default")
     (charge,) = [json.loads(line) for line in run("subscriptions", "charges", "acme", "--json").splitlines()]
     assert (charge["kind"], charge["amount"], charge["included"]) == ("period", "29970", "36000")
+    table = run("subscriptions", "charges", "acme").splitlines()
+    begin, end = charge["start"][:10], charge["end"][:10]
+    assert table[1].split() == ["period", "enterprise", "3", begin, end, "29970", "USD", "36000"]
     assert "acme  enterprise, 3 seats  active" in run("subscriptions", "show", "acme")
     assert "no subscription" in run("subscriptions", "show", "default", code=1)
     assert "past_due" in run("subscriptions", "overdue", "acme")
