@@ -36,6 +36,8 @@ class State(Struct, frozen=True, kw_only=True):
     """What happens beyond that, as the plan had it when the period began; None until `keep_terms` has run."""
     price: int | None
     """What the whole of this period costs so, in 10⁻⁹ of the currency; None until then, too."""
+    whole: int | None = None
+    """What the whole of this period would include so, in 10⁻⁹ credit; None where that is not limited, or was not kept."""
     next_plan: str | None = None
     next_seats: int | None = None
     cancel_at_end: bool = False
@@ -91,6 +93,7 @@ def begun(plan_id: str, plan: Plan, seats: int, at: int, *, trial: bool) -> Step
         included=included,
         overage=plan.beyond,
         price=0,
+        whole=included,
     )
     return state, [charge_of("trial", plan_id, plan, seats, at, end, included=included)]
 
@@ -146,7 +149,7 @@ def may_change_at_once(state: State, plan_id: str, seats: int, plans: Plans) -> 
         return True
     if old.currency != new.currency or (old.period, new.period) == ("year", "month"):
         return False
-    before, after = old.included_of(state.seats), new.included_of(seats)
+    before, after = _whole(state, old), new.included_of(seats)
     enough = after is None or (before is not None and after >= before)
     return enough and new.price_of(seats) >= _price(state, old)
 
@@ -163,7 +166,8 @@ def changed(state: State, plan_id: str, seats: int, plans: Plans, at: int) -> St
         included = new.included_of(seats)
         gained = max(0, (included or 0) - (state.included or 0))
         part = charge_of("part", plan_id, new, seats, at, end, included=gained)
-        return replace(planned, plan=plan_id, seats=seats, included=included, overage=new.beyond), [part]
+        terms = {"overage": new.beyond, "whole": included}
+        return replace(planned, plan=plan_id, seats=seats, included=included, **terms), [part]
     given_back = _unused(state, old, at)
     if old.period != new.period:
         begun_anew, charges = _first_period(plan_id, new, seats, at)
@@ -171,7 +175,7 @@ def changed(state: State, plan_id: str, seats: int, plans: Plans, at: int) -> St
             *given_back,
             *charges,
         ]
-    before, after = old.included_of(state.seats), new.included_of(seats)
+    before, after = _whole(state, old), new.included_of(seats)
     more = rest(after or 0, start, end, at) - rest(before or 0, start, end, at)
     amount = rest(new.price_of(seats), start, end, at)
     gained = max(0, more) if after is not None else 0
@@ -182,7 +186,7 @@ def changed(state: State, plan_id: str, seats: int, plans: Plans, at: int) -> St
         included = rest(after, start, end, at)
     else:
         included = max(0, state.included + more)
-    terms = {"overage": new.beyond, "price": new.price_of(seats)}
+    terms = {"overage": new.beyond, "price": new.price_of(seats), "whole": after}
     return replace(planned, plan=plan_id, seats=seats, included=included, **terms), [*given_back, part]
 
 
@@ -226,12 +230,20 @@ def _period(plan_id: str, plan: Plan, seats: int, anchor: int, number: int) -> S
         included=included,
         overage=plan.beyond,
         price=amount,
+        whole=included,
     )
     return state, [charge_of("period", plan_id, plan, seats, start, end, amount=amount, included=included)]
 
 
 def _price(state: State, plan: Plan) -> int:
     return plan.price_of(state.seats) if state.price is None else state.price
+
+
+def _whole(state: State, plan: Plan) -> int | None:
+    """What the period would include by the terms that hold for it; None where that is not limited."""
+    if state.included is None:
+        return None
+    return plan.included_of(state.seats) if state.whole is None else state.whole
 
 
 def _unused(state: State, plan: Plan, at: int) -> list[Charge]:

@@ -23,6 +23,12 @@ subscriptions = Table(
         "overage", String(8), nullable=True, comment="refuse, charge or allow, from when the period began"
     ),
     Column("price", BigInteger, nullable=True, comment="of the whole period, as it was when it began"),
+    Column(
+        "whole",
+        BigInteger,
+        nullable=True,
+        comment="usage that the whole of it would include by its terms; null is not limited, or not kept",
+    ),
     Column("next_plan", String(64), nullable=True, comment="from the next period on"),
     Column("next_seats", Integer, nullable=True),
     Column("cancel_at_end", Boolean, nullable=False),

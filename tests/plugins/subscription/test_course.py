@@ -164,3 +164,18 @@ def test_what_was_paid_is_given_back_whatever_the_plan_costs_by_now() -> None:
     more, (unused, part) = changed(state, "small", 2, dearer, half)
     assert (unused.amount * 2, part.amount * 2) == (-paid.amount, 40 * NANO)
     assert ended(more, PLANS, half)[1][0].amount == -part.amount
+
+
+@pytest.mark.parametrize(("now", "seats", "much"), [("50", 2, 55), ("4", 3, 11), ("4", 2, None)])
+def test_what_was_included_goes_on_for_what_was_paid_whatever_the_plan_includes_by_now(
+    now: str, seats: int, much: int | None
+) -> None:
+    """Half of the period includes 10, and half of it what so many seats do now; less does not begin at once."""
+    state, charges = begun("small", PLANS["small"], 1, START, trial=False)
+    other = Plans({**PLANS.by_id, "small": PLANS["small"].model_copy(update={"included": Decimal(now)})})
+    assert may_change_at_once(state, "small", seats, other) is (much is not None)
+    if much is None:
+        return
+    half = (state.period_start + state.period_end) // 2
+    state, parts = changed(state, "small", seats, other, half)
+    assert state.included == sum(each.included for each in [*charges, *parts]) == much * NANO
