@@ -38,6 +38,8 @@ class State(Struct, frozen=True, kw_only=True):
     """What the whole of this period costs so, in 10⁻⁹ of the currency; None until then, too."""
     whole: int | None = None
     """What the whole of this period would include so, in 10⁻⁹ credit; None where that is not limited, or was not kept."""
+    given: int | None = None
+    """The most that was included in this period until now: what was given once is not given again. None as `whole`."""
     next_plan: str | None = None
     next_seats: int | None = None
     cancel_at_end: bool = False
@@ -94,6 +96,7 @@ def begun(plan_id: str, plan: Plan, seats: int, at: int, *, trial: bool) -> Step
         overage=plan.beyond,
         price=0,
         whole=included,
+        given=included,
     )
     return state, [charge_of("trial", plan_id, plan, seats, at, end, included=included)]
 
@@ -164,9 +167,9 @@ def changed(state: State, plan_id: str, seats: int, plans: Plans, at: int) -> St
     planned = replace(state, next_plan=None, next_seats=None, cancel_at_end=False)
     if state.status == "trialing":
         included = new.included_of(seats)
-        gained = max(0, (included or 0) - (state.included or 0))
+        gained, given = _gained(state, included)
         part = charge_of("part", plan_id, new, seats, at, end, included=gained)
-        terms = {"overage": new.beyond, "whole": included}
+        terms = {"overage": new.beyond, "whole": included, "given": given}
         return replace(planned, plan=plan_id, seats=seats, included=included, **terms), [part]
     given_back = _unused(state, old, at)
     if old.period != new.period:
@@ -178,15 +181,15 @@ def changed(state: State, plan_id: str, seats: int, plans: Plans, at: int) -> St
     before, after = _whole(state, old), new.included_of(seats)
     more = rest(after or 0, start, end, at) - rest(before or 0, start, end, at)
     amount = rest(new.price_of(seats), start, end, at)
-    gained = max(0, more) if after is not None else 0
-    part = charge_of("part", plan_id, new, seats, at, end, amount=amount, included=gained)
     if after is None:
         included = None
     elif state.included is None:
         included = rest(after, start, end, at)
     else:
         included = max(0, state.included + more)
-    terms = {"overage": new.beyond, "price": new.price_of(seats), "whole": after}
+    gained, given = _gained(state, included)
+    part = charge_of("part", plan_id, new, seats, at, end, amount=amount, included=gained)
+    terms = {"overage": new.beyond, "price": new.price_of(seats), "whole": after, "given": given}
     return replace(planned, plan=plan_id, seats=seats, included=included, **terms), [*given_back, part]
 
 
@@ -231,12 +234,20 @@ def _period(plan_id: str, plan: Plan, seats: int, anchor: int, number: int) -> S
         overage=plan.beyond,
         price=amount,
         whole=included,
+        given=included,
     )
     return state, [charge_of("period", plan_id, plan, seats, start, end, amount=amount, included=included)]
 
 
 def _price(state: State, plan: Plan) -> int:
     return plan.price_of(state.seats) if state.price is None else state.price
+
+
+def _gained(state: State, included: int | None) -> tuple[int, int]:
+    """What a change gives beyond the most that was ever included in the period, and what that is then."""
+    before = max(state.given or 0, state.included or 0)
+    after = max(before, included or 0)
+    return after - before, after
 
 
 def _whole(state: State, plan: Plan) -> int | None:

@@ -47,13 +47,13 @@ def followed(before: State | None, standing: Standing, plans: Plans) -> Step:
     )
     if before is None or new or plans[before.plan].period != plan.period:
         included, overage = plan.included_of(standing.seats), plan.beyond
-        whole = included
+        whole = given = included
     else:
-        included, overage, whole = before.included, before.overage, before.whole
+        included, overage, whole, given = before.included, before.overage, before.whole, before.given
         if (before.plan, before.seats) != (standing.plan, standing.seats):
             at = min(max(int(standing.told_at), before.period_start), before.period_end)
             after, costs = changed(before, standing.plan, standing.seats, plans, at)
-            included, overage, whole = after.included, after.overage, after.whole
+            included, overage, whole, given = after.included, after.overage, after.whole, after.given
             costs = [replace(cost, amount=0) for cost in costs if cost.kind == "part"]
     grace = None
     if standing.status == "past_due":
@@ -70,6 +70,7 @@ def followed(before: State | None, standing: Standing, plans: Plans) -> Step:
         overage=overage,
         price=0,
         whole=whole,
+        given=given,
         cancel_at_end=standing.cancel_at_end,
         grace_until=grace,
         reference=standing.reference,

@@ -29,6 +29,12 @@ subscriptions = Table(
         nullable=True,
         comment="usage that the whole of it would include by its terms; null is not limited, or not kept",
     ),
+    Column(
+        "given",
+        BigInteger,
+        nullable=True,
+        comment="the most usage that was included in this period until now",
+    ),
     Column("next_plan", String(64), nullable=True, comment="from the next period on"),
     Column("next_seats", Integer, nullable=True),
     Column("cancel_at_end", Boolean, nullable=False),

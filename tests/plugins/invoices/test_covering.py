@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import insert
 
 from gateway.doors import Standing
@@ -130,6 +131,17 @@ async def test_from_when_a_plan_is_paid_elsewhere_its_fee_is_given_back(database
             await rows.follow(database, PLANS, Recounter((), ()), "acme", paid_elsewhere("2026-10-16"))
     lines, _ = await asked(book_of(database))
     assert lines == [("fee", "Team", "49"), ("fee", "Team", "-25.29")]
+
+
+async def test_seats_that_come_and_go_where_they_are_paid_include_no_more(database: Database) -> None:
+    await add_tenant(database)
+    first = paid_elsewhere("2026-10-01")
+    for day, seats in (("01", 2), ("02", 1), ("03", 2), ("04", 1), ("05", 2)):
+        told = structs.replace(first, seats=seats, told_at=at(f"2026-10-{day}"))
+        with on(f"2026-10-{day}"):
+            await rows.follow(database, PLANS, Recounter((), ()), "acme", told)
+    await used(database, "2026-10-20", 23)
+    assert await asked(book_of(database)) == ([("usage", "gpt-5", "23"), ("included", "Team", "-20")], 300)
 
 
 async def test_what_was_paid_with_credit_is_not_asked_for(either: Database) -> None:

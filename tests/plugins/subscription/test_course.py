@@ -179,3 +179,11 @@ def test_what_was_included_goes_on_for_what_was_paid_whatever_the_plan_includes_
     half = (state.period_start + state.period_end) // 2
     state, parts = changed(state, "small", seats, other, half)
     assert state.included == sum(each.included for each in [*charges, *parts]) == much * NANO
+
+
+def test_a_trial_gives_no_more_by_changing_there_and_back() -> None:
+    state, charges = begun("small", PLANS["small"], 1, START, trial=True)
+    for name in ("large", "small", "euro", "small", "large"):  # euro is not limited
+        state, parts = changed(state, name, 1, PLANS, START + DAY)
+        charges += parts
+    assert sum(each.included for each in charges) == PLANS["large"].included_of(1)
