@@ -45,7 +45,7 @@ def credit_note(
         reason=reason,
         payment=(),
         carried=(),
-        terms=(),
+        terms=None,
         left=max(0, wanted - still_open),
         lines=(Line(kind="credit_note", text=reason, amount=-(wanted if of.inclusive else net)),),
         net=-net,

@@ -116,8 +116,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """Of a credit note: what of it is owed to the customer, as it was not to be paid any more; None where that was not kept."""
     unpriced_calls: int = 0
     """Successful calls in the period that have no charge: they are not asked for."""
-    terms: tuple[Terms, ...] = ()
-    """Of an invoice: by what it was worked out what is asked for plans, and what calls do not owe; nothing before that was."""
+    terms: tuple[Terms, ...] | None = None
+    """Of an invoice: by what it was worked out what calls do not owe; None for one of before anything was taken off."""
 
     @property
     def due(self) -> int:

@@ -41,7 +41,7 @@ async def verify(book: Book, name: str) -> list[str]:
                 invoice.period_start,
                 invoice.period_end,
                 book.covers(),
-                document.terms,
+                document.terms or (),
             )
             problems += _differences(document, usage.lines)
             problems += _fees(document, usage.fees)
