@@ -44,6 +44,7 @@ def reconcile_billed(ctx: click.Context, since: float | None, until: float | Non
         calls = f"  ({', '.join(one.calls)})" if one.calls else ""
         click.echo(f"{one.book}  {one.tenant}  {one.object}: {one.problem}{calls}")
     if not as_json:
-        click.echo(f"{len(found)} differences." if found else "What was billed is what the ledger has.")
+        differences = "1 difference" if len(found) == 1 else f"{len(found)} differences"
+        click.echo(f"{differences}." if found else "What was billed is what the ledger has.")
     if found:
         ctx.exit(1)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from gateway.errors import GatewayError, Unavailable
-from gateway.store.migrate import needs_upgrade
+from gateway.commands import run_on
+from gateway.errors import GatewayError
 from gateway_stripe import sync as work
 from gateway_stripe.config import shown
 from gateway_stripe.office import Office
@@ -22,7 +20,6 @@ from gateway_stripe.sender import NotAtStripe
 
 T = TypeVar("T")
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -108,16 +105,13 @@ async def _caught_up(office: Office, days: float, backfill_days: float | None) -
 def _run(office: Office, do: Callable[[], Awaitable[T]]) -> T:
     async def run() -> T:
         try:
-            if await needs_upgrade(office.database, [_MIGRATIONS]):
-                raise Unavailable("The database lacks the tables of billing.stripe. Run: gateway db upgrade")
             return await do()
         except NotAtStripe as error:
             raise GatewayError(str(error)) from error
         finally:
             await office.context.client.close()
-            await office.database.close()
 
-    return asyncio.run(run())
+    return run_on(office.database, run, office.context.migrations())
 
 
 def _print_status(found: dict[str, Any], *, as_json: bool) -> None:

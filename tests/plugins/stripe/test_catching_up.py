@@ -135,6 +135,7 @@ def context_of(running: Any) -> Any:
     from gateway_credits.plugin import Credits, CreditsConfig
 
     context = Context(client=Client(), database=Database(f"sqlite:///{running.database.path}"))
+    context.migrations = running.migrations
     Credits("credits", CreditsConfig.model_validate({}), context)
     return context
 
