@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
 import click
+
+from gateway.errors import GatewayError
+from gateway.loader import Catalogue
 
 KINDS: Mapping[str, str] = {
     "provider": "Sends chats to {title}.",
@@ -38,14 +42,17 @@ def new(kind: str, name: str, path: Path) -> None:
 
     Writes the folder gateway-NAME: a complete package whose tests pass, for you to change.
     """
-    _check(name)
+    _check(kind, name)
     folder = path / f"gateway-{name}"
     if folder.exists():
-        raise click.ClickException(f"{folder} exists already; choose another name, or another --path")
-    for file, text in plugin_files(kind, name):
-        target = folder / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        raise GatewayError(f"{folder} exists already; choose another name, or another --path")
+    try:
+        for file, text in plugin_files(kind, name):
+            target = folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise GatewayError(f"{error.filename} cannot be written: {error.strerror}") from None
     click.echo(f"Wrote {folder}: the plugin {kind}.{name}. Now:\n")
     click.echo(f"  cd {folder}\n  pip install -e '.[dev]'\n  pytest\n")
 
@@ -65,7 +72,7 @@ def plugin_files(kind: str, name: str) -> Iterator[tuple[str, str]]:
     yield f"tests/test_{values['table']}.py", _filled(f"{kind}_test.py", values)
 
 
-def _check(name: str) -> None:
+def _check(kind: str, name: str) -> None:
     if name.startswith("gateway-"):
         raise click.BadParameter(f"leave out the prefix: {name.removeprefix('gateway-')}", param_hint="NAME")
     if not _NAME.fullmatch(name):
@@ -73,6 +80,17 @@ def _check(name: str) -> None:
             f"'{name}' must be lower-case letters, digits and single '-', beginning with a letter: acme-cloud"
         )
         raise click.BadParameter(problem, param_hint="NAME")
+    if f"{kind}.{name}" in (known := Catalogue()):
+        home = known.distribution(f"{kind}.{name}")
+        problem = f"{home} has the plugin {kind}.{name} already; choose another name"
+        raise click.BadParameter(problem, param_hint="NAME")
+    if find_spec(package := _package(name)) is not None:
+        problem = f"a package {package} is installed already, and would hide the new one; choose another name"
+        raise click.BadParameter(problem, param_hint="NAME")
+
+
+def _package(name: str) -> str:
+    return "gateway_" + name.replace("-", "_")
 
 
 def _values(kind: str, name: str) -> dict[str, str]:
@@ -85,7 +103,7 @@ def _values(kind: str, name: str) -> dict[str, str]:
         "distribution": f"gateway-{name}",
         "id": f"{kind}.{name}",
         "name": name,
-        "package": f"gateway_{table}",
+        "package": _package(name),
         "summary": KINDS[kind].format(title=words),
         "table": table,
         "title": words,

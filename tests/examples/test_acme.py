@@ -23,8 +23,12 @@ ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples" / "acme-gateway-echo"
 SECONDS = 90
 ENVIRONMENT = {"PATH": os.defpath, "PYTHONUTF8": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-OPTIONS = ("-q", "-p", "gateway.testing.pytest_plugin", "-p", "anyio", "-p", "no:cacheprovider")
-"""Pytest with what the gateway brings and needs, and no other plugin that is installed here."""
+OPTIONS = (
+    "-q",
+    *("-p", "gateway.testing.pytest_plugin", "-p", "anyio", "-p", "no:cacheprovider"),
+    *("-p", "pytest_asyncio.plugin"),
+)
+"""Pytest with what the gateway brings and needs, and the plugin that most authors have installed as well."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

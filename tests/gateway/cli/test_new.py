@@ -19,8 +19,13 @@ from gateway.config import environment
 from gateway.loader import KINDS as LOADED_KINDS
 from gateway.testing.docs import config_table
 
-OPTIONS = ("-q", "-p", "gateway.testing.pytest_plugin", "-p", "anyio", "-p", "no:cacheprovider")
-"""Pytest with what the gateway brings and needs; other plugins that are installed here take longer than the tests."""
+OPTIONS = (
+    "-q",
+    *("-p", "gateway.testing.pytest_plugin", "-p", "anyio", "-p", "no:cacheprovider"),
+    *("-p", "pytest_asyncio.plugin"),
+)
+"""Pytest with what the gateway brings and needs, and with the plugin that most authors have installed as well; the
+others that are installed here take longer than the tests."""
 
 
 def new(*arguments: str | Path) -> tuple[int, str]:
@@ -121,6 +126,30 @@ def test_bad_names_are_explained(name: str, problem: str, tmp_path: Path) -> Non
     assert code == 2
     assert problem in " ".join(output.split())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "problem"),
+    [
+        ("provider", "mock", "has the plugin provider.mock already"),
+        ("sink", "webhook", "has the plugin sink.webhook already"),
+        ("service", "openai", "a package gateway_openai is installed already"),
+    ],
+)
+def test_names_that_are_taken_are_refused(kind: str, name: str, problem: str, tmp_path: Path) -> None:
+    code, output = new(kind, name, "--path", tmp_path)
+    assert code == 2
+    assert problem in " ".join(output.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "below"
+    code, output = new("provider", "acme", "--path", below)
+    assert code == 1
+    assert output.startswith(f"gateway: {tmp_path / 'file'}")
+    assert "cannot be written" in output
 
 
 def test_unknown_kind_names_the_kinds(tmp_path: Path) -> None:
