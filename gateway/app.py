@@ -45,7 +45,6 @@ from gateway.plugin import Context, Plugin
 from gateway.protocols import Transport, UsesVault
 from gateway.registry import Registry
 from gateway.routing import LiveRoutes, RoutingTable
-from gateway.store import Database
 from gateway.store.config_log import note_config
 from gateway.vault import Vault
 from gateway.vault.live import LiveCredentials
@@ -73,7 +72,7 @@ class Gateway(Starlette):
     ) -> None:
         settings = config.settings
         self.config = config
-        self._database = Database(settings.database.reveal())
+        self._database = config.database()
         self._client = client_of(config, public_only=False)
         self._context = Context(
             client=self._client,

@@ -18,6 +18,7 @@ from gateway.validation import Invalid, ModelT, validate
 
 if TYPE_CHECKING:
     from gateway.plugin import Plugin
+    from gateway.store import Database
     from gateway.upstream import Proxies
 
 DEFAULT_PATH = Path("plugins.toml")
@@ -51,8 +52,11 @@ class Config:
     def from_dict(cls, data: Mapping[str, Any], *, extra: Sequence[type[Plugin[Any]]] = ()) -> Self:
         """Take the same tables from a mapping; relative paths are relative to the working directory.
 
-        Plugins run in the order of the mapping: kind by kind.
+        Plugins run in the order of the mapping: kind by kind. Raises `ConfigError` as `from_file` does.
         """
+        problems = list(_no_tables(data))
+        if problems:
+            raise ConfigError(problems)
         return cls._from_document(Document(data, Path.cwd()), extra)
 
     @classmethod
@@ -66,6 +70,18 @@ class Config:
             problems = [*reader.problems, *load(tables, document, extra).problems]
             raise ConfigError([problem.text for problem in sorted(problems)])
         return cls(settings, MappingProxyType(models), tuple(tables), document)
+
+    def database(self) -> Database:
+        """Make the gateway's database, not yet opened; whoever asks closes it. Raises `ConfigError` for a bad URL."""
+        from gateway.store import Database  # noqa: PLC0415 - reading a config needs no database
+
+        try:
+            return Database(self.settings.database.reveal())
+        except ConfigError as error:
+            path = ("gateway", "database")
+            raise ConfigError(
+                [self.document.problem(path, problem).text for problem in error.problems]
+            ) from None
 
 
 class _Reader:
@@ -140,6 +156,18 @@ class _Reader:
 
     def _wrong(self, path: tuple[str | int, ...], message: str) -> None:
         self.problems.append(self.document.problem(path, message))
+
+
+def _no_tables(data: Any) -> Iterator[str]:
+    """What a mapping can have wrong and a TOML file cannot."""
+    if not isinstance(data, Mapping):
+        yield f"the config must be a mapping of tables, as plugins.toml has them, not {type(data).__name__}"
+        return
+    for name, table in cast("Mapping[object, object]", data).items():
+        inner = cast("Mapping[object, object]", table) if isinstance(table, Mapping) else ()
+        for key in filter(lambda key: not isinstance(key, str), (name, *inner)):
+            where = "the config" if key is name else f"[{name}]"
+            yield f"{where}: the key {key!r} must be a string, not {type(key).__name__}"
 
 
 def _providers(targets: Any) -> Iterator[tuple[int, str]]:

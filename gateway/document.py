@@ -35,7 +35,7 @@ class Document:
     def from_file(cls, path: Path) -> Document:
         """Read a TOML file. Raises `ConfigError` when it cannot be read or is not TOML."""
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # some editors on Windows write the mark
         except FileNotFoundError:
             raise ConfigError(
                 [

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.util import find_spec
+from inspect import iscoroutinefunction
 from typing import Any, cast
 
 from gateway.document import Document, Problem, did_you_mean
+from gateway.errors import ConfigError
 from gateway.plugin import API_VERSION, Plugin, PluginConfig
 from gateway.validation import Invalid, validate
 
@@ -76,10 +79,26 @@ class Catalogue:
     """Every installed plugin by its id, not yet imported; `extra` classes come first."""
 
     def __init__(self, extra: Sequence[type[Plugin[Any]]] = ()) -> None:
-        self._extra = {cls.id: cls for cls in extra}
+        self._extra: dict[str, type[Plugin[Any]]] = {}
+        for cls in extra:
+            self._add(cls)
         self._installed: dict[str, list[EntryPoint]] = {}
         for entry in entry_points(group=GROUP):
             self._installed.setdefault(entry.name, []).append(entry)
+
+    def _add(self, found: Any) -> None:
+        """Take a class that a program gave. Raises `ConfigError` where it is no plugin, or not the only one of its id."""
+        if not (isinstance(found, type) and issubclass(found, Plugin)):
+            raise ConfigError([f"plugins: {found!r} is not a subclass of gateway.Plugin"])
+        cls = cast("type[Plugin[Any]]", found)
+        name = getattr(cls, "id", None)
+        if not isinstance(name, str) or name.partition(".")[0] not in KINDS or not name.partition(".")[2]:
+            kinds = ", ".join(KINDS)
+            problem = f"plugins: {cls.__qualname__}.id must be KIND.NAME, not {name!r}; kinds: {kinds}"
+            raise ConfigError([problem])
+        if self._extra.setdefault(name, cls) is not cls:
+            names = f"{self._extra[name].__qualname__} and {cls.__qualname__}"
+            raise ConfigError([f"plugins: {names} both have the id {name!r}"])
 
     def __contains__(self, plugin: str) -> bool:
         return plugin in self._extra or plugin in self._installed
@@ -106,6 +125,12 @@ class Catalogue:
                 f"it was written for plugin API {cls.api}, this gateway speaks {API_VERSION}: "
                 "upgrade asgi-gateway, or install an older version of the plugin"
             )
+        config: Any = cls.Config
+        if not (isinstance(config, type) and issubclass(config, PluginConfig)):
+            raise LoadError(f"{cls.__qualname__}.Config is not a subclass of gateway.PluginConfig")
+        for method in ("startup", "check", "shutdown"):
+            if not iscoroutinefunction(getattr(cls, method)):
+                raise LoadError(f"{cls.__qualname__}.{method} must be an async def")
         return cls
 
     def _import(self, plugin: str) -> Any:
@@ -116,7 +141,7 @@ class Catalogue:
         try:
             return entries[0].load()
         except ModuleNotFoundError as error:
-            raise LoadError(_what_to_install(error, entries[0].dist)) from error
+            raise LoadError(_what_to_install(error, plugin, entries[0].dist)) from error
         except Exception as error:
             raise LoadError(f"{type(error).__name__}: {error}") from error
 
@@ -174,11 +199,18 @@ def _named(distribution: Distribution | None) -> str:
     return f"{distribution.name} {distribution.version}" if distribution else "an unknown distribution"
 
 
-def _what_to_install(error: ModuleNotFoundError, distribution: Distribution | None) -> str:
-    """Name the extra of the distribution that brings the missing module, when its metadata tells."""
+def _what_to_install(error: ModuleNotFoundError, plugin: str, distribution: Distribution | None) -> str:
+    """Name the extra that brings the missing module: the plugin's own, or else the one whose metadata names the module."""
     module = (error.name or "").partition(".")[0]
+    own, bringing = plugin.partition(".")[2], ""
     for requirement in (distribution.requires or []) if distribution else []:
         found = re.match(r"([A-Za-z0-9._-]+).*\bextra\s*==\s*['\"]([^'\"]+)['\"]", requirement)
-        if distribution and found and re.sub(r"[-_.]+", "_", found[1]).lower() == module.lower():
-            return f'it needs {module}: pip install "{distribution.name}[{found[2]}]"'
+        # A module may be called otherwise than what it is installed with, so the plugin's own extra goes first.
+        if found and found[2] == own:
+            bringing = own
+            break
+        if found and not bringing and re.sub(r"[-_.]+", "_", found[1]).lower() == module.lower():
+            bringing = found[2]
+    if distribution and bringing and find_spec(module) is None:
+        return f'it needs {module}: pip install "{distribution.name}[{bringing}]"'
     return f"it needs the module '{error.name}', which is not installed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction, isgeneratorfunction
 from typing import TYPE_CHECKING, Any, Self
 
 from pluggy import PluginManager, PluginValidationError
@@ -149,17 +150,21 @@ class Registry:
 
 def _construct(loaded: LoadedPlugin, context: Context) -> Registered:
     table = loaded.table
+    cause: Exception | None = None
     try:
         plugin = loaded.cls(table.name, loaded.config, context)
-    except Exception as error:
-        raise PluginError(
-            _worded(error),
-            phase="construct",
-            plugin=table.plugin,
-            instance=table.instance,
-            distribution=loaded.distribution,
-        ) from error
-    return Registered(plugin, table.instance, loaded.distribution)
+        if all(hasattr(plugin, member) for member in ("name", "config", "context", "log")):
+            return Registered(plugin, table.instance, loaded.distribution)
+        problem = "__init__ must call super().__init__(name, config, context)"
+    except Exception as error:  # noqa: BLE001 - a plugin may fail in any way; raised again below
+        cause, problem = error, _worded(error)
+    raise PluginError(
+        problem,
+        phase="construct",
+        plugin=table.plugin,
+        instance=table.instance,
+        distribution=loaded.distribution,
+    ) from cause
 
 
 def _register(manager: PluginManager, registered: Registered) -> None:
@@ -178,6 +183,9 @@ def _register(manager: PluginManager, registered: Registered) -> None:
         impl = next(impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
         if impl.tryfirst or impl.trylast or impl.wrapper or impl.hookwrapper:
             problem = f"{caller.name}: order comes from the config file, so use @hookimpl without options"
+            raise registered.error("register", problem)
+        if iscoroutinefunction(impl.function) or isgeneratorfunction(impl.function):
+            problem = f"{caller.name}: hooks are neither async nor generators; return a list"
             raise registered.error("register", problem)
     marked = {caller.name for caller in callers}
     for name in HOOKS:

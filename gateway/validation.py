@@ -67,7 +67,12 @@ def _by_place(errors: Sequence[ErrorDetails], values: Mapping[str, Any]) -> dict
         place = _place(details, values)
         if place not in found or details["type"] == "value_error":
             found[place] = details
-    return found
+    return {
+        place: details
+        for place, details in found.items()
+        # A list whose items are wrong is short only for want of these.
+        if details["type"] != "too_short" or not any(place == other[: len(place)] != other for other in found)
+    }
 
 
 def _place(details: ErrorDetails, values: Mapping[str, Any]) -> Key:

@@ -50,9 +50,7 @@ def config_of(ctx: click.Context) -> Config:
 
 def database_of(ctx: click.Context) -> Database:
     """Give the database of the config in use; no plugin is imported. The caller closes it."""
-    from gateway.store import Database
-
-    return Database(config_of(ctx).settings.database.reveal())
+    return config_of(ctx).database()
 
 
 def registry_of(ctx: click.Context) -> Registry:

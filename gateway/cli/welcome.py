@@ -23,10 +23,9 @@ async def show_owner_link(config: Config, *, url: str) -> None:
     if not any(table.plugin == CONSOLE for table in config.plugins):
         return
     from gateway.identity.owner import ensure_owner, sign_in_link
-    from gateway.store import Database
 
     identity = config.settings.identity
-    database = Database(config.settings.database.reveal())
+    database = config.database()
     try:
         owner = await ensure_owner(database, identity.operator_tenant)
         if owner is None:

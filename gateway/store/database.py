@@ -56,33 +56,31 @@ class Database:
             self.dialect = "postgresql"
             self._read_postgres(url)
         else:
-            raise ConfigError([f"database: the scheme '{scheme}' is not known; write {_FORMS}"])
+            raise ConfigError([f"the scheme '{scheme}' is not known; write {_FORMS}"])
 
     def _read_sqlite(self, url: str) -> None:
         parts = urlsplit(url)
         self.path = unquote(parts.path[1:])
         if parts.netloc or not self.path or self.path == ":memory:":
-            raise ConfigError([f"database: SQLite needs a file; write {_FORMS}"])
+            raise ConfigError([f"SQLite needs a file; write {_FORMS}"])
         options = parse_qs(parts.query, keep_blank_values=True)
         self.synchronous = options.pop("synchronous", ["normal"])[-1]
-        problems = [f"database: SQLite knows no option '{name}'; it knows 'synchronous'" for name in options]
+        problems = [f"SQLite knows no option '{name}'; it knows 'synchronous'" for name in options]
         if self.synchronous not in {"normal", "full"}:
-            problems.append(f"database: synchronous is 'normal' or 'full', not '{self.synchronous}'")
+            problems.append(f"synchronous is 'normal' or 'full', not '{self.synchronous}'")
         if problems:
             raise ConfigError(problems)
 
     def _read_postgres(self, url: str) -> None:
         if importlib.util.find_spec("asyncpg") is None:
-            raise ConfigError(
-                ["database: PostgreSQL needs one more package: pip install 'asgi-gateway[postgres]'"]
-            )
+            raise ConfigError(["PostgreSQL needs one more package: pip install 'asgi-gateway[postgres]'"])
         try:
             parts = urlsplit(url)
             usable = bool(parts.path.strip("/")) and (parts.port is None or parts.port > 0)
         except ValueError:
             usable = False
         if not usable:
-            raise ConfigError([f"database: the PostgreSQL URL cannot be read; write {_FORMS}"])
+            raise ConfigError([f"the PostgreSQL URL cannot be read; write {_FORMS}"])
         self.dsn = url
 
     def __repr__(self) -> str:

@@ -89,6 +89,34 @@ def test_a_config_from_a_mapping_has_no_lines() -> None:
     assert raised.value.problems == ("[gateway] durabilty: unknown key, did you mean 'durability'?",)
 
 
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (None, "the config must be a mapping of tables, as plugins.toml has them, not NoneType"),
+        ([], "the config must be a mapping of tables, as plugins.toml has them, not list"),
+        ({1: {}}, "the config: the key 1 must be a string, not int"),
+        ({"provider": {1: {}}}, "[provider]: the key 1 must be a string, not int"),
+    ],
+)
+def test_what_is_no_mapping_of_tables_is_refused(data: Any, problem: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Config.from_dict(data)
+    assert raised.value.problems == (problem,)
+
+
+def test_a_database_that_is_not_known_has_its_place(tmp_path: Path) -> None:
+    path = written(tmp_path, '[gateway]\ndatabase = "mysql://somebody:secret@host/name"')
+    with pytest.raises(ConfigError) as raised:
+        Config.from_file(path).database()
+    (problem,) = raised.value.problems
+    assert problem.startswith(f"{path}:2: [gateway] database: the scheme 'mysql' is not known")
+    assert "secret" not in problem
+
+
+def test_a_byte_order_mark_is_no_part_of_the_config(tmp_path: Path) -> None:
+    assert Config.from_file(written(tmp_path, "\ufeff[auth.sample]")).plugins[0].instance == "auth.sample"
+
+
 def test_an_empty_config_has_the_defaults(tmp_path: Path) -> None:
     config = Config.from_file(written(tmp_path, ""))
     settings = config.settings

@@ -104,6 +104,24 @@ def test_a_missing_extra_says_what_to_install(install: Install) -> None:
     assert problem_of_acme().endswith('it needs acme_client: pip install "gateway-acme[remote]"')
 
 
+def test_the_extra_of_the_plugins_own_name_goes_before_others(install: Install) -> None:
+    install(
+        "import acme_client.http",
+        requires="Requires-Dist: Acme.Client ; extra == 'remote'\nRequires-Dist: py-acme>=3 ; extra == 'acme'\n",
+    )
+    assert problem_of_acme().endswith('it needs acme_client: pip install "gateway-acme[acme]"')
+
+
+def test_a_module_that_the_plugin_lacks_itself_is_in_no_extra(install: Install) -> None:
+    install(
+        "import gateway_acme_sample.http",
+        requires="Requires-Dist: py-acme>=3 ; extra == 'acme'\n",
+    )
+    assert problem_of_acme().endswith(
+        "it needs the module 'gateway_acme_sample.http', which is not installed"
+    )
+
+
 def test_a_missing_module_of_no_extra_is_named(install: Install) -> None:
     install("import acme_client.http")
     assert problem_of_acme().endswith("it needs the module 'acme_client', which is not installed")
@@ -116,6 +134,9 @@ def test_a_missing_module_of_no_extra_is_named(install: Install) -> None:
         (PLUGIN.replace("service.acme", "service.other"), "Acme.id is 'service.other', not 'service.acme'"),
         (PLUGIN.replace('id = "service.acme"', "pass"), "Acme.id is None, not 'service.acme'"),
         (PLUGIN + "    api = 2", "upgrade asgi-gateway, or install an older version of the plugin"),
+        (PLUGIN + "    Config = dict", "Acme.Config is not a subclass of gateway.PluginConfig"),
+        (PLUGIN + "    def startup(self): pass", "Acme.startup must be an async def"),
+        (PLUGIN + "    def shutdown(self): pass", "Acme.shutdown must be an async def"),
         ("", "AttributeError: module 'gateway_acme_sample' has no attribute 'Acme'"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -145,6 +145,37 @@ def test_a_plugin_that_cannot_be_constructed_is_named() -> None:
     assert error.message.endswith("(plugin service.sample from module samples): not today")
 
 
+def test_a_plugin_that_forgets_its_base_class_is_told() -> None:
+    def forget(_self: Any, *_given: Any) -> None: ...
+
+    forgetful = make("service.bad", __init__=forget)
+    with pytest.raises(
+        PluginError, match=r"^construct failed for \[service.bad\].*must call super\(\).__init__"
+    ):
+        build({"service": {"bad": {}}}, forgetful)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (3, "plugins: 3 is not a subclass of gateway.Plugin"),
+        ("service.bad", "plugins: 'service.bad' is not a subclass of gateway.Plugin"),
+        (
+            type("Nameless", (Plugin,), {}),
+            "plugins: Nameless.id must be KIND.NAME, not None; kinds: provider",
+        ),
+        (make("bad"), "plugins: Made.id must be KIND.NAME, not 'bad'; kinds: provider"),
+        (make("thing.bad"), "plugins: Made.id must be KIND.NAME, not 'thing.bad'; kinds: provider"),
+        (make("service.good"), "plugins: Made and Made both have the id 'service.good'"),
+    ],
+)
+def test_what_a_program_gives_that_is_no_plugin_is_refused(given: Any, problem: str) -> None:
+    good = make("service.good")
+    with pytest.raises(ConfigError) as raised:
+        build({"service": {"good": {}}}, good, good, given)
+    assert raised.value.message.startswith(problem)
+
+
 def test_a_plugin_without_settings_says_that_it_has_none() -> None:
     with pytest.raises(ConfigError) as raised:
         build({"service": {"sample": {"size": 3}}}, make("service.sample"))
@@ -185,6 +216,16 @@ def unmarked(_self: Any) -> list[Any]:
     return []
 
 
+@hookimpl
+async def waiting(_self: Any) -> list[Any]:
+    return []
+
+
+@hookimpl
+def yielding(_self: Any) -> Iterator[Any]:
+    yield 1
+
+
 @pytest.mark.parametrize(
     ("hook", "function", "problem"),
     [
@@ -204,6 +245,8 @@ def unmarked(_self: Any) -> list[Any]:
             "register_sinks: order comes from the config file, so use @hookimpl without options",
         ),
         ("register_sinks", unmarked, "register_sinks is not marked with @hookimpl"),
+        ("register_sinks", waiting, "register_sinks: hooks are neither async nor generators; return a list"),
+        ("register_sinks", yielding, "register_sinks: hooks are neither async nor generators; return a list"),
     ],
 )
 def test_a_hook_that_would_never_fire_is_refused(hook: str, function: Any, problem: str) -> None:
