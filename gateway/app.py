@@ -273,7 +273,7 @@ class Gateway(Starlette):
         """Serve one connection; start first when no lifespan event has done so."""
         if scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
-        elif self._lifecycle.started or await self._started_late():
+        elif await self._started_late():
             await self.answer(scope, receive, send)
         else:
             unavailable = errors.response(Unavailable("The gateway could not start. Its log says why."))
@@ -299,9 +299,10 @@ class Gateway(Starlette):
             await self.shutdown()
 
     async def _started_late(self) -> bool:
-        """Start with a request; the next one tries again when that fails."""
+        """Start with a request, unless that was done; the next one tries again when it fails."""
         try:
-            await self.startup()
+            if not self._lifecycle.started_here():
+                await self.startup()
         except Exception:
             log.exception("the gateway could not start")
             return False
@@ -310,7 +311,7 @@ class Gateway(Starlette):
     async def startup(self) -> None:
         """Open the database, migrate it where needed, start the plugins. Does nothing when already started."""
         async with self._starting:
-            if self._lifecycle.started:
+            if self._lifecycle.started_here():
                 return
             self._client.open()
             self._context.public_client.open()
@@ -333,7 +334,7 @@ class Gateway(Starlette):
             self._files.start()
             loop = asyncio.get_running_loop()
             self._transport_tasks = [loop.create_task(self._serve(t)) for t in self._transports]
-            self._lifecycle.started = True
+            self._lifecycle.start()
 
     async def shutdown(self) -> None:
         """Let running calls finish, flush the ledger, stop the plugins, close every connection."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.errors import Unavailable
+import asyncio
+
+from gateway.errors import GatewayError, Unavailable
 
 
 class Lifecycle:
@@ -12,6 +14,22 @@ class Lifecycle:
         self.started = False
         self.draining = False
         """Set once: running calls may finish, new ones are refused."""
+
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """From now on the gateway serves, in the event loop that runs."""
+        self._loop = asyncio.get_running_loop()
+        self.started = True
+
+    def started_here(self) -> bool:
+        """Whether the gateway serves. Raises `GatewayError` when it does so in another event loop than this."""
+        if self.started and self._loop is not asyncio.get_running_loop():
+            raise GatewayError(
+                "The gateway was started in another event loop, and cannot serve in this one. Start and stop it with "
+                "the application around it: lifespan=gateway.lifespan; in tests: with TestClient(app) as client."
+            )
+        return self.started
 
     def admit(self) -> None:
         """Raise `Unavailable` when no new calls are taken."""

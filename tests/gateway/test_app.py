@@ -45,6 +45,21 @@ def test_a_gateway_starts_again_after_it_was_stopped(tmp_path: Path) -> None:
             assert client.get("/readyz").status_code == 200
 
 
+def test_a_gateway_of_another_event_loop_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As test clients do it that nobody enters: every request is on an event loop of its own."""
+    gateway = Gateway.from_dict(config(tmp_path, provider={"mock": {}}))
+    host = Starlette(routes=[Mount("/ai", gateway)])
+    with TestClient(host) as client:
+        assert client.get("/ai/v1/models").status_code == 200
+        before = TestClient(host).get("/ai/v1/models")
+        assert before.status_code == 503
+        assert before.json()["error"]["message"] == "The gateway could not start. Its log says why."
+        assert "lifespan=gateway.lifespan; in tests: with TestClient(app) as client" in caplog.text
+        assert client.get("/ai/v1/models").status_code == 200
+        assert client.portal is not None
+        client.portal.call(gateway.shutdown)
+
+
 async def test_it_serves_over_the_network_after_a_restart(tmp_path: Path) -> None:
     async with FakeUpstream() as upstream:
         upstream.reply(Reply(headers={"content-type": "application/json"}, parts=[ANSWER]))
