@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 import click
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LAST = 253_402_300_799
+"""The end of the year 9999, after which no time can be written."""
+_LONGEST = 36_525 * 86_400
 _DURATION = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>[smhdw])")
 
 
@@ -36,6 +39,8 @@ class Duration(click.ParamType[float]):
         seconds = seconds_of(str(value))
         if seconds is None:
             self.fail(f"{value!r} is not a duration: write it as 90s, 10m, 1h, 30d or 2w", param, ctx)
+        if seconds > _LONGEST:
+            self.fail(f"{value!r} is longer than 100 years", param, ctx)
         return seconds
 
 
@@ -53,16 +58,19 @@ class Moment(click.ParamType[float]):
             return float(value)
         text, now = str(value), time.time()
         if (seconds := seconds_of(text)) is not None:
-            return now + seconds if self._future else now - seconds
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(
-                f"{text!r} is not a time: write it as 30d, 12h, 2026-12-31 or 2026-12-31T18:00:00Z",
-                param,
-                ctx,
-            )
-        result = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        if self._future and result <= now:
+            result = now + seconds if self._future else now - seconds
+        else:
+            try:
+                moment = datetime.fromisoformat(text)
+            except ValueError:
+                self.fail(
+                    f"{text!r} is not a time: write it as 30d, 12h, 2026-12-31 or 2026-12-31T18:00:00Z",
+                    param,
+                    ctx,
+                )
+            result = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if not 0 <= result <= _LAST:
+            self.fail(f"{text!r} is not within the years 1970 to 9999", param, ctx)
+        if self._future and result <= time.time():
             self.fail(f"{text!r} is in the past", param, ctx)
         return result

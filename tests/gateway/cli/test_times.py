@@ -51,6 +51,22 @@ def test_the_past_is_no_future():
         Moment(future=True).convert("tomorrow", None, None)
 
 
+@pytest.mark.parametrize("text", ["99999999999d", "9999-12-31T23:59:59-12:00", f"{'9' * 400}s"])
+def test_no_time_is_taken_that_could_not_be_printed(text: str):
+    with pytest.raises(click.BadParameter, match="not within the years 1970 to 9999"):
+        Moment(future=True).convert(text, None, None)
+
+
+def test_distances_have_their_ends():
+    with pytest.raises(click.BadParameter, match="in the past"):
+        Moment(future=True).convert("0s", None, None)
+    with pytest.raises(click.BadParameter, match="not within the years"):
+        Moment(future=False).convert("99999999999d", None, None)
+    with pytest.raises(click.BadParameter, match="longer than 100 years"):
+        Duration().convert("36526d", None, None)
+    assert Duration().convert("0s", None, None) == 0
+
+
 def test_times_are_printed_in_utc():
     assert rfc3339(4_102_444_800.5) == "2100-01-01T00:00:00Z"
     assert rfc3339(None) is None
