@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from gateway.admin.shapes import Body, PageQuery, Shown, ShownOnce, moment
+from gateway.admin.shapes import Body, PageQuery, Shown, ShownOnce, moment, showable
 from gateway.admin.tenant_shapes import Limits
 from gateway.errors import InvalidRequest
 from gateway.store.key_rows import MAX_ENTRIES, MAX_NAME, ApiKey, KeySettings, settings_of, shown
@@ -44,7 +44,7 @@ class KeyChange(Body):
     )
     limits: Limits | None = None
     budget: Budget | None = None
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+    expires_at: Annotated[AwareDatetime, AfterValidator(showable), Field(strict=False)] | None = Field(
         default=None, description="From then on it is refused; null for never."
     )
 

@@ -93,8 +93,17 @@ def _with_plus(value: Any) -> Any:
     return value.replace(" ", "+") if isinstance(value, str) else value  # a plus sign that nobody encoded
 
 
+def showable(value: datetime) -> datetime:
+    """Take a time with its zone. Raises `ValueError` where it could not be shown again: in UTC it has another year."""
+    try:
+        moment(value.timestamp())
+    except (ValueError, OverflowError):
+        raise ValueError("must lie within the years 1 to 9999, in UTC") from None
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    return showable(value.replace(tzinfo=UTC) if value.tzinfo is None else value)
 
 
 Moment = Annotated[datetime, BeforeValidator(_with_plus), AfterValidator(_in_utc)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from gateway.admin.endpoint import Endpoint
 from gateway.admin.paging import after, page
 from gateway.admin.request import AdminRequest
-from gateway.admin.shapes import Body, Page, PageQuery, Query, Shown, moment
+from gateway.admin.shapes import Body, Moment, Page, PageQuery, Query, Shown, moment
 from gateway.known import check_tenant
 from gateway_credits import reading
 from gateway_credits.account import Account, Kind, nano_of, shown
@@ -89,7 +89,7 @@ class NewGrant(Body):
     amount: _Amount
     kind: Kind = "paid"
     priority: int = Field(default=MIDDLE, ge=0, le=100, description="0 is spent first.")
-    expires_at: datetime | None = Field(
+    expires_at: Moment | None = Field(
         strict=False, default=None, description="RFC 3339; in UTC where it does not say otherwise."
     )
     reference: str = Field(
@@ -193,9 +193,7 @@ class _Resource:
 
 
 def _seconds(at: datetime | None) -> float | None:
-    if at is None:
-        return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    return None if at is None else at.timestamp()
 
 
 def _shown(owner: str, balance: int, held: int) -> dict[str, Any]:

@@ -156,6 +156,8 @@ def test_nobody_gives_a_key_more_than_they_have(client: TestClient):
         ({"networks": ["10.0.0.1/8"]}, "networks"),
         ({"endpoints": ["v1"]}, "endpoints"),
         ({"expires_at": "2001-01-01T00:00:00Z"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-12:00"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59.999999Z"}, "expires_at"),
         ({"budget": {"amount": "0"}}, "budget"),
         ({"budget": {"amount": 5}}, "budget"),
         ({"limits": {"concurrent": 0}}, "limits"),
