@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.cli.key_options import CLEARABLE, key_options, settings_from
 from gateway.cli.key_view import print_table, record, show_new, show_one
-from gateway.cli.options import json_option
+from gateway.cli.options import config_of, json_option, path_of
 from gateway.cli.times import Duration
 from gateway.cli.work import on_database
 from gateway.commands import command_actor
@@ -46,6 +46,8 @@ def create(
         ),
     )
     show_new(row, key, as_json=as_json)
+    if not any(table.plugin == "auth.apikey" for table in config_of(ctx).plugins):
+        click.echo(f"Keys count for nothing until {path_of(ctx)} has a table [auth.apikey].", err=True)
 
 
 @keys.command("list")

@@ -36,6 +36,14 @@ def keys(tmp_path: Path) -> Keys:
     return Keys(tmp_path)
 
 
+def test_where_nobody_asks_for_keys_a_new_one_comes_with_a_word_of_it(keys: Keys):
+    assert keys.run("create", "--name", "laptop").stderr == ""
+    keys.config.write_text("[provider.mock]\n")
+    made = keys.run("create", "--name", "laptop", "--json")
+    assert json.loads(made.stdout)["name"] == "laptop"
+    assert made.stderr == f"Keys count for nothing until {keys.config} has a table [auth.apikey].\n"
+
+
 def test_create_shows_the_key_once(keys: Keys):
     output = keys.run("create", "--name", "laptop").stdout
     key = next(line.strip() for line in output.splitlines() if line.startswith("  gw_"))
