@@ -133,6 +133,8 @@ class Reader:
             if status < 100 or status == 101:  # noqa: PLR2004
                 self._refuse(f"status {status}, which was not asked for")
             return
+        if status > 599:  # noqa: PLR2004 - RFC 9110 §15: of no known class, so nobody could pass it on
+            self._refuse(f"status {status}, which HTTP does not know")
         response = self._response
         if self.without_content > self.limit:  # else no need to count
             size = sum(len(name) + len(value) + 4 for name, value in self._headers)
