@@ -28,6 +28,9 @@ GC_THRESHOLD = 20_000
 _TICKS_PER_LOOK = 10
 """Ticks of uvicorn's, a tenth of a second each, from one look at all connections to the next."""
 
+_START_SECONDS = 5
+"""How long a start goes on that is told to stop: it may be about to end, or hang in a plugin."""
+
 _LAST_BYTES_SECONDS = 5
 """How long complete answers may take to leave once no call is running."""
 
@@ -72,18 +75,35 @@ class Server(uvicorn.Server):
         self._on_started = on_started
         self._patience = patience
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving = asyncio.Event()
         self._cut_off = asyncio.Event()
         self._crowd = Crowd()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the gateway, then listen. Raises what the gateway's start raises."""
         self._loop = asyncio.get_running_loop()
-        await self._gateway.startup()
+        if not await self._start_gateway():
+            return
         await super().startup(sockets)
         _settle_memory()
         self._on_ready()
         if self._on_started is not None:
             await self._on_started()
+
+    async def _start_gateway(self) -> bool:
+        """Start the gateway; False when a signal ended that."""
+        if self.should_exit:
+            self._leaving.set()
+        starting = asyncio.ensure_future(self._gateway.startup())
+        await _first(starting, self._leaving)
+        if not starting.done():
+            await _first(starting, self._cut_off, timeout=_START_SECONDS)
+            starting.cancel()
+        await asyncio.wait({starting})
+        if starting.cancelled() and self.should_exit:
+            return False
+        await starting
+        return True
 
     async def on_tick(self, counter: int) -> bool:
         """Do what uvicorn does ten times a second, let no client keep a connection, nor the process memory, for nothing."""
@@ -106,26 +126,26 @@ class Server(uvicorn.Server):
 
     async def _finish_calls(self) -> None:
         seconds = self._gateway.config.settings.drain_seconds
-        waits = [
-            asyncio.ensure_future(self._gateway.finish(seconds)),
-            asyncio.ensure_future(self._cut_off.wait()),
-        ]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        await asyncio.wait(waits)
+        finishing = asyncio.ensure_future(self._gateway.finish(seconds))
+        await _first(finishing, self._cut_off)
+        finishing.cancel()
+        await asyncio.wait({finishing})
         await self._gateway.finish(0)
 
     def leave(self) -> None:
         """Begin to stop: not ready from now on. Callable from a signal handler."""
         self.should_exit = True
         self._gateway.drain()
+        self._tell(self._leaving)
 
     def cut_off(self) -> None:
         """Stop without waiting for the running calls. Callable from a signal handler."""
         self.leave()
+        self._tell(self._cut_off)
+
+    def _tell(self, event: asyncio.Event) -> None:
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._cut_off.set)
+            self._loop.call_soon_threadsafe(event.set)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal: the first one stops gently, the next one at once."""
@@ -146,6 +166,14 @@ class Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+async def _first(work: asyncio.Future[None], event: asyncio.Event, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - what has not ended is not cancelled
+    """Wait until the work or the event is there, or the time is over."""
+    told = asyncio.ensure_future(event.wait())
+    await asyncio.wait({work, told}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    await asyncio.wait({told})
 
 
 def _settle_memory() -> None:

@@ -161,6 +161,47 @@ def test_a_signal_while_it_starts_ends_it_quietly(tmp_path: Path, number: int):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+HANGING = """
+import asyncio, pathlib
+from gateway import Plugin, PluginConfig
+
+class Config(PluginConfig):
+    pass
+
+class Hanging(Plugin[Config]):
+    id = "service.hanging"
+    Config = Config
+
+    async def startup(self) -> None:
+        pathlib.Path("starts").touch()
+        await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_plugin_that_never_starts_does_not_keep_it_from_stopping(tmp_path: Path, workers: str):
+    metadata = tmp_path / "library" / "hanging-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hanging\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[gateway.plugins]\nservice.hanging = hanging:Hanging\n")
+    (tmp_path / "library" / "hanging.py").write_text(HANGING)
+    (tmp_path / "plugins.toml").write_text(OPEN + "[service.hanging]\n")
+    program = [sys.executable, "-m", "gateway", "serve", "--port", "0", "--workers", workers]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(tmp_path / "library")}
+    with subprocess.Popen(
+        program, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as served:
+        try:
+            until((tmp_path / "starts").exists)
+            served.terminate()
+            _, told = served.communicate(timeout=60)
+        finally:
+            served.kill()
+    assert served.returncode == 0
+    assert told.endswith("  stopped\n")
+    assert "Traceback" not in told
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_running_streams_finish_and_new_calls_are_refused(serve: Serve, workers: str):
     served = serve(OPEN, "--workers", workers)
