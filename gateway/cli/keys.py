@@ -51,19 +51,22 @@ def create(
 
 
 @keys.command("list")
+@click.option("--tenant", help="Only those of this tenant.")
 @click.option("--all", "with_inactive", is_flag=True, help="Also those that are expired or revoked.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, with_inactive: bool, as_json: bool) -> None:
+def list_(ctx: click.Context, tenant: str | None, with_inactive: bool, as_json: bool) -> None:
     """List keys, oldest first. With --json one object per line."""
     from gateway.store.keys import list_keys
 
-    rows = on_database(ctx, lambda database: list_keys(database, with_inactive=with_inactive))
+    rows = on_database(ctx, lambda database: list_keys(database, tenant, with_inactive=with_inactive))
     if as_json:
         for row in rows:
             click.echo(json.dumps(record(row)))
     elif rows:
         print_table(rows)
+    elif tenant is not None:
+        click.echo(f"The tenant '{tenant}' has no API keys.")
     else:
         click.echo("No API keys yet. Create one: gateway keys create --name laptop")
 

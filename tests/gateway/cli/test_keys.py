@@ -69,6 +69,13 @@ def test_list_says_how_to_begin(keys: Keys):
     assert keys.list() == []
 
 
+def test_list_shows_one_tenant_when_asked(keys: Keys):
+    keys.create("ours")
+    theirs = keys.create("theirs", "--tenant", "acme")
+    assert [key["id"] for key in keys.list("--tenant", "acme")] == [theirs["id"]]
+    assert "The tenant 'acne' has no API keys." in keys.run("list", "--tenant", "acne").stdout
+
+
 def test_list_shows_revoked_keys_when_asked(keys: Keys):
     first, second = keys.create("first"), keys.create("second")
     assert first["id"] in keys.run("revoke", first["id"][:12]).stdout
