@@ -226,6 +226,7 @@ def test_etags(client: TestClient) -> None:
 
 def test_a_gateway_that_is_mounted_in_another_application(gateway: Gateway, client: TestClient) -> None:
     host = TestClient(Starlette(routes=[Mount("/ai", gateway)]), base_url="http://host/ai/admin/api")
+    host.portal = client.portal  # the event loop in which the gateway was started
     made = create(host)
     assert made.headers["location"] == f"/ai/admin/api/notes/{made.json()['id']}"
     assert (

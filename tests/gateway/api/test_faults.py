@@ -53,5 +53,6 @@ def test_an_answer_that_has_begun_is_not_begun_again(client: TestClient) -> None
 def test_the_server_is_told_as_well(client: TestClient) -> None:
     assert isinstance(client.app, Gateway)
     strict = TestClient(client.app)
+    strict.portal = client.portal  # the event loop in which the gateway was started
     with pytest.raises(RuntimeError, match="house"):
         strict.get("/early")
