@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select, update
 
@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import stripe
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.doors import CreditBook
     from gateway.store import Database
     from gateway_stripe.payments import Payments
     from gateway_stripe.subscriptions import Subscriptions
 
-_REFUND_ENDED = frozenset({"failed", "canceled"})
-_DISPUTE_HOLDS = frozenset({"needs_response", "under_review", "lost"})
+_REFUND_ENDED: Final = frozenset({"failed", "canceled"})
+_DISPUTE_HOLDS: Final = frozenset({"needs_response", "under_review", "lost"})
 """In these the money is with the bank; warnings and prevented ones move none."""
+_DISPUTE_ASKS: Final = frozenset({"warning_needs_response", "warning_under_review"})
+"""In these a bank only inquires: it may take the money still, under the same dispute."""
 
 
 class Reversals:
@@ -74,6 +77,8 @@ class Reversals:
             await self._disputed(order, dispute)
 
     async def _disputed(self, order: Order, found: stripe.Dispute) -> None:
+        if found.status in _DISPUTE_ASKS:
+            return
         held = found.status in _DISPUTE_HOLDS
         await self._follow(order, found.id, found.amount, found.currency, held=held)
 
@@ -109,30 +114,30 @@ class Reversals:
         if currency != order.currency or not order.amount:
             raise Refused(f"it is in {currency}, and its order in {order.currency}")
         status, nano = await self._note(order, id, amount, held=held)
-        if status != "taken" or not nano:
-            return
         reference, book = f"stripe:{id}", self._book()
-        # Also before it is given back: whoever noted it may have died before taking anything.
-        await book.take_back(order.tenant, nano, grant=order.reference, reference=reference, user=order.user)
-        if not held:
+        if status == "taken":
+            # Also before it is given back: whoever noted it may have died before taking anything.
+            if nano:
+                await book.take_back(
+                    order.tenant, nano, grant=order.reference, reference=reference, user=order.user
+                )
+            if held:
+                return
+            nano = await self._end(order, id)
+        if status != "void" and nano:
             await book.grant(
                 order.tenant, nano, kind="paid", reference=f"{reference}:returned", user=order.user
             )
-            await self._returned(order, id, nano)
 
     async def _note(self, order: Order, id: str, amount: int, *, held: bool) -> tuple[str, int]:
-        """Write a reversal down, unless it is; return its status and the credits that it takes."""
+        """Write a reversal down, unless it is; return its status and the credits that it takes, or gave back."""
         async with self._database.begin() as connection:
-            # The order's row is locked: all its reversals together never take more than it gave.
-            lock = select(orders.c.reversed).where(orders.c.id == order.id).with_for_update()
-            already = (await connection.execute(lock)).scalar_one()
+            already = await _reversed(connection, order)
             query = select(reversals.c.status, reversals.c.credits).where(reversals.c.id == id)
             known = (await connection.execute(query)).one_or_none()
             if known is not None:
                 return known.status, known.credits
-            assert order.amount is not None
-            share = order.credits * min(amount, order.amount) // order.amount
-            nano = min(share, order.credits - already) if held else 0
+            nano = min(_share(order, amount), order.credits - already) if held else 0
             row = {
                 "id": id,
                 "order": order.id,
@@ -149,15 +154,33 @@ class Reversals:
             await record(connection, STRIPE, f"stripe.{row['status']}", id, tenant=order.tenant, after=after)
             return str(row["status"]), nano
 
-    async def _returned(self, order: Order, id: str, nano: int) -> None:
+    async def _end(self, order: Order, id: str) -> int:
+        """Note that a reversal takes no more; return the credits to give back: what the others do not take now."""
         async with self._database.begin() as connection:
-            change = (
-                update(reversals)
-                .where(reversals.c.id == id, reversals.c.status == "taken")
-                .values(status="returned")
-            )
-            if (await connection.execute(change)).rowcount:
-                less = update(orders).where(orders.c.id == order.id)
-                await connection.execute(less.values(reversed=orders.c.reversed - nano))
-                after = {"order": order.id, "credits": nano}
-                await record(connection, STRIPE, "stripe.returned", id, tenant=order.tenant, after=after)
+            already = await _reversed(connection, order)
+            query = select(reversals.c.id, reversals.c.amount, reversals.c.status, reversals.c.credits)
+            rows = (await connection.execute(query.where(reversals.c.order == order.id))).all()
+            own = next(row for row in rows if row.id == id)
+            if own.status != "taken":
+                return int(own.credits)
+            others = sum(_share(order, row.amount) for row in rows if row.status == "taken" and row.id != id)
+            left = min(others, order.credits)
+            nano = already - left
+            ended = update(reversals).where(reversals.c.id == id).values(status="returned", credits=nano)
+            await connection.execute(ended)
+            await connection.execute(update(orders).where(orders.c.id == order.id).values(reversed=left))
+            after = {"order": order.id, "credits": nano}
+            await record(connection, STRIPE, "stripe.returned", id, tenant=order.tenant, after=after)
+            return nano
+
+
+async def _reversed(connection: AsyncConnection, order: Order) -> int:
+    """Lock an order, as all its reversals together never take more than it gave; return what they take."""
+    lock = select(orders.c.reversed).where(orders.c.id == order.id).with_for_update()
+    return (await connection.execute(lock)).scalar_one()
+
+
+def _share(order: Order, amount: int) -> int:
+    """The credits that were bought for an amount of an order."""
+    assert order.amount is not None
+    return order.credits * min(amount, order.amount) // order.amount

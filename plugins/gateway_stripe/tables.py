@@ -58,7 +58,7 @@ reversals = Table(
     Column("order", String(40), nullable=False, index=True),
     Column("tenant", String(64), nullable=False),
     Column("amount", BigInteger, nullable=False),
-    Column("credits", BigInteger, nullable=False),
+    Column("credits", BigInteger, nullable=False, comment="taken, or once it is returned: given back"),
     Column(
         "status",
         String(8),

@@ -80,6 +80,34 @@ def test_reversals_never_take_more_than_the_order_gave(shop: Shop) -> None:
     assert shop.balance(tenant) == 4
 
 
+def test_an_inquiry_takes_nothing_until_the_bank_takes_the_money(shop: Shop) -> None:
+    tenant = shop.tenant()
+    _, session = shop.bought(tenant)
+    dispute = shop.stripe.dispute(session["payment_intent"], 1000)
+    for asks in ("warning_needs_response", "warning_under_review"):
+        dispute["status"] = asks
+        assert shop.tell("charge.dispute.created", dispute) == 200
+        assert shop.balance(tenant) == 10
+    dispute["status"] = "needs_response"
+    assert shop.tell("charge.dispute.funds_withdrawn", dispute) == 200
+    assert shop.balance(tenant) == 0
+
+
+def test_a_won_dispute_gives_back_nothing_that_was_refunded_meanwhile(shop: Shop) -> None:
+    tenant = shop.tenant()
+    _, session = shop.bought(tenant)
+    payment = session["payment_intent"]
+    dispute = shop.stripe.dispute(payment, 1000)
+    assert shop.tell("charge.dispute.created", dispute) == 200
+    shop.stripe.refund(payment, 400)
+    assert shop.tell("charge.refunded", {"id": "ch_x", "payment_intent": payment}) == 200
+    assert shop.balance(tenant) == 0
+    dispute["status"] = "won"
+    for _ in range(2):
+        assert shop.tell("charge.dispute.closed", dispute) == 200
+        assert shop.balance(tenant) == 6
+
+
 def test_a_reversal_in_another_currency_or_of_no_order_takes_nothing(shop: Shop) -> None:
     tenant = shop.tenant()
     _, session = shop.bought(tenant)
