@@ -290,7 +290,8 @@ class Book:
                 except IntegrityError as error:  # for another account at this very moment
                     raise _used(reference) from error
                 return
-            if (before.tenant, before.owner) != account or abs(before.amount) != amount:
+            same = (before.tenant, before.owner) == account and abs(before.amount) == amount
+            if not same or (others and (before.other_tenant, before.other_owner) not in others):
                 raise _used(reference)
         yield None
 

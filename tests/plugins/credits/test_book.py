@@ -133,6 +133,19 @@ async def test_a_call_is_refunded_once_and_never_for_more(
     assert await problems(database) == []
 
 
+async def test_a_reference_of_a_transfer_is_for_whom_it_went_to(book: Book, database: Database) -> None:
+    await book.grant("acme", 20, kind="paid", reference="bought")
+
+    async def move(to: Account) -> bool:
+        return await book.transfer(ACME, to, 3, reference="gift-1", actor=TESTS)
+
+    assert [await move(OTHER), await move(OTHER)] == [True, False]
+    with pytest.raises(InvalidRequest, match="another booking"):
+        await move(Account("third"))
+    assert (await book.balance(ACME)).balance == 17
+    assert await problems(database) == []
+
+
 async def test_transfers_both_ways_at_once_lose_nothing(book: Book, database: Database) -> None:
     for tenant in ("acme", "other"):
         await book.grant(tenant, 20, kind="promotional", reference=tenant)
