@@ -107,6 +107,7 @@ class Gateway(Starlette):
         routing = RoutingTable(providers, {}, models, catalogue, self._selling.shown)
         self._routes = LiveRoutes(routing, config.models)
         catalogues = {p.name: p.catalogue for p in providers.values()}
+        self._context.targets = routing.plan
         self._context.prices = Estimator(
             pricing, routing.plan, catalogues, answer_tokens=settings.prices.answer_tokens
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.identity.people import Rules
     from gateway.protocols import SignIn
     from gateway.store import Database, Unit
+    from gateway.types import Call, Target
     from gateway.upstream import Client
 
 API_VERSION = 1
@@ -84,6 +85,8 @@ class Context:
         """With several workers, a folder for files that are theirs alone; it goes away when the last one ends."""
         self.sign_ins: Sequence[SignIn] = ()
         """The ways for people to sign in with a browser, for the pages that offer them; set before `register_routes`."""
+        self.targets: Callable[[Call], Sequence[Target]]
+        """What a call may be sent to, from memory; raises what it will be refused with. Set before `register_billing`."""
         self.prices: Prices
         """What calls are charged; set before `register_billing`."""
         self.credits: CreditBook | None = None

@@ -52,7 +52,17 @@ class Adjuster:
         more: Counter[str] = Counter()
         for each in adjustments:
             more[each.call] += each.charge
-        columns = ("id", "tenant", "user", "key", "model", "received_at", "ended_at")
+        columns = (
+            "id",
+            "tenant",
+            "user",
+            "key",
+            "model",
+            "provider",
+            "upstream_model",
+            "received_at",
+            "ended_at",
+        )
         query = select(*(model_calls.c[name] for name in columns)).where(model_calls.c.id.in_(more))
         calls = (await connection.execute(query)).all()
         book = Book(self._database, self._currencies)
@@ -61,7 +71,7 @@ class Adjuster:
         entries: dict[str, Entry] = {}
         for call in calls:
             principal = Principal(tenant=call.tenant, authenticator="", user=call.user, key=call.key)
-            for entry in book.of(principal, call.model):
+            for entry in book.of(principal, (call.model, f"{call.provider}/{call.upstream_model}")):
                 if entry.since <= call.ended_at:
                     entries[entry.id] = entry
                     added[entry.id, entry.period(call.received_at).start] += more[call.id]

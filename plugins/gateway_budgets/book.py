@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +56,10 @@ class Entry(Struct, kw_only=True, eq=False):
     """When it was made, Unix seconds: calls that ended before never counted in it."""
     _period: Period = _NOWHEN
 
+    def is_of(self, models: Collection[str]) -> bool:
+        """Whether a call under these names counts in it, as far as its model goes."""
+        return self.scope != "model" or any(_admits(self.subject, model) for model in models)
+
     def period(self, at: float) -> Period:
         """The period that a moment (Unix seconds) lies in."""
         if not self._period.start <= at < self._period.end:
@@ -92,8 +96,15 @@ class Book:
         self._teams: dict[tuple[str, str], list[str]] = {}
         self._keys_seen = 0
 
-    def of(self, principal: Principal, model: str) -> list[Entry]:
-        """The budgets for a call, in an order in which concurrent ones never wait for each other."""
+    def counts_models(self, tenant: str) -> bool:
+        """Whether any budget of the tenant is of a model."""
+        return tenant in self._of_models
+
+    def of(self, principal: Principal, models: Collection[str]) -> list[Entry]:
+        """The budgets for a call, in an order in which concurrent ones never wait for each other.
+
+        `models` are the names of its model: as the client wrote it, and as `provider/model`.
+        """
         tenant, find = principal.tenant, self._by_subject
         found = [*find.get(("tenant", tenant, ""), ())]
         if principal.key is not None:
@@ -105,7 +116,7 @@ class Book:
             found += find.get(("user", tenant, principal.user), ())
             for team in self._teams.get((tenant, principal.user), ()):
                 found += find.get(("team", tenant, team), ())
-        found += [entry for entry in self._of_models.get(tenant, ()) if _admits(entry.subject, model)]
+        found += [entry for entry in self._of_models.get(tenant, ()) if entry.is_of(models)]
         return sorted(found, key=_id) if len(found) > 1 else found
 
     def __iter__(self) -> Iterator[Entry]:

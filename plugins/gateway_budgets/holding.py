@@ -5,7 +5,7 @@ All of it are writes that ride in the ledger's own transactions, so a call and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple, get_args
 
 from sqlalchemy import bindparam, select, tuple_, update
@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, select, tuple_, update
 from gateway.doors import Prices
 from gateway.errors import QuotaExceeded
 from gateway.store import Add, Guard, Insert, Transition, Write
-from gateway.types import Call, Outcome
+from gateway.types import Call, Outcome, Target
 from gateway_budgets.amount import LARGEST
-from gateway_budgets.book import Book
+from gateway_budgets.book import Book, Entry
 from gateway_budgets.period import Span
 from gateway_budgets.rows import Scope
 from gateway_budgets.tables import holds, lines, spending
@@ -94,6 +94,13 @@ class Line(NamedTuple):
     amount: int
 
 
+class Held(NamedTuple):
+    """A line, and what it is of."""
+
+    line: Line
+    entry: Entry
+
+
 class Holding:
     """`gateway.protocols.Billing`: reserves what a call may cost in every hard budget, and counts what it did cost.
 
@@ -103,20 +110,21 @@ class Holding:
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self._held: dict[str, tuple[Line, ...]] = {}
+        self._held: dict[str, tuple[Held, ...]] = {}
         self.touched: set[tuple[str, int]] = set()
         """Budgets and periods in which something was spent since the watch looked last."""
         self.prices: Prices
+        self.targets: Callable[[Call], Sequence[Target]]
 
     def on_open(self, call: Call) -> Sequence[Write]:
         """Reserve the estimate. Raises `QuotaExceeded` for a key whose budget is in a currency that is not counted."""
-        hard = [entry for entry in self._book.of(call.principal, call.model) if entry.kind == "hard"]
+        hard = [entry for entry in self._book.of(call.principal, self._names(call)) if entry.kind == "hard"]
         if not hard:
             self._held[call.id] = ()
             return ()
         amount = min(self.prices.estimate(call) or 0, LARGEST)
         writes: list[Write] = []
-        held: list[Line] = []
+        held: list[Held] = []
         for entry in hard:
             if entry.amount is None:
                 raise _exceeded(
@@ -128,27 +136,40 @@ class Holding:
                 Write(RESERVE[entry.scope, entry.span], (line.budget, line.start, entry.amount, amount)),
                 Write(LINE, (call.id, *line)),
             )
-            held.append(line)
+            held.append(Held(line, entry))
         self._held[call.id] = tuple(held)
         return (*writes, Write(HOLD, (call.id, "held")))
 
     def on_settle(self, call: Call, outcome: Outcome) -> Sequence[Write]:
-        """Count the charge, whatever was reserved, and let go of the reservation."""
+        """Count the charge, whatever was reserved, and let go of the reservation.
+
+        It was reserved for each model that might have answered; the charge counts for the one that did.
+        """
         charge = max(0, min(outcome.charge or 0, LARGEST))
+        names = (call.model, f"{outcome.provider}/{outcome.upstream_model}")
         held = self._held.pop(call.id, None)
         writes: list[Write] = []
         if held is None:
             writes.append(Write(END, ("settled", call.id), (Write(RELEASE, (call.id, call.id)),)))
         elif held:
-            release = tuple(Write(COUNT, (line.budget, line.start, charge, -line.amount)) for line in held)
+            release = tuple(
+                Write(COUNT, (line.budget, line.start, charge if entry.is_of(names) else 0, -line.amount))
+                for line, entry in held
+            )
             writes.append(Write(END, ("settled", call.id), release))
         if charge:
-            counted = {line.budget for line in held or ()}
-            for entry in self._book.of(call.principal, call.model):
+            counted = {line.budget for line, _ in held or ()}
+            for entry in self._book.of(call.principal, names):
                 if entry.id not in counted:
                     writes.append(Write(COUNT, (entry.id, entry.period(call.received_at).start, charge, 0)))
                 self.touched.add((entry.id, entry.period(call.received_at).start))
         return writes
+
+    def _names(self, call: Call) -> Collection[str]:
+        """What the model is called by the client, and by all that may answer."""
+        if not self._book.counts_models(call.principal.tenant):
+            return ()
+        return (call.model, *(f"{target.provider}/{target.model}" for target in self.targets(call)))
 
     def finished(self, call: Call, outcome: Outcome) -> None:
         """Forget the lines of a call that was refused, and so is never settled."""

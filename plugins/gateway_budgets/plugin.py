@@ -53,6 +53,7 @@ class Budgets(Plugin[BudgetsConfig]):
     @hookimpl
     def register_billing(self) -> Sequence[Billing]:
         self._holding.prices = self.context.prices
+        self._holding.targets = self.context.targets
         return (self._holding,)
 
     @hookimpl

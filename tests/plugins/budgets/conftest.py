@@ -18,7 +18,7 @@ from gateway.store import Database
 from gateway.store.audit import Actor
 from gateway.store.memberships import add_member
 from gateway.store.users import create_user
-from gateway.types import NANO, Call, Outcome
+from gateway.types import NANO, Call, Outcome, Target
 from gateway.upstream import Client
 from gateway_budgets import Budgets
 from gateway_budgets.config import BudgetsConfig
@@ -47,6 +47,12 @@ class FixedPrices:
     def estimate(self, call: Call) -> int | None:
         del call
         return self.nano
+
+
+def _targets(call: Call) -> Sequence[Target]:
+    """`fast` alone is a name for two models."""
+    provider, _, model = call.model.rpartition("/")
+    return [Target(each, model) for each in ([provider] if provider else ["mock", "other"])]
 
 
 class Till:
@@ -90,6 +96,7 @@ class Till:
         """End calls, and wait until that is written."""
         for call in calls:
             outcome = Outcome(status="success", provider="mock", attempts=1, ended_at=call.received_at)
+            outcome.upstream_model = "fast"
             outcome.charge = charge
             self.ledger.settle(call, outcome)
         await self.ledger.write(())
@@ -128,6 +135,7 @@ async def running(
     """Start the plugin, and a ledger that it bills for."""
     context = Context(client=Client(), database=database)
     context.prices = prices
+    context.targets = _targets
     plugin = Budgets("budgets", BudgetsConfig(**config), context)
     billing: Sequence[Any] = plugin.register_billing()
     assert isinstance(billing[0], Holding)

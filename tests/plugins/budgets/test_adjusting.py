@@ -95,6 +95,14 @@ async def test_each_budget_that_held_for_the_call_follows_in_its_period(till: Ti
     assert not counted.keys() & {budget.id for budget in others}
 
 
+async def test_the_budget_of_the_model_that_answered_follows(till: Till) -> None:
+    mock, other = [await till.set(9, scope="model", subject=f"{name}/*") for name in ("mock", "other")]
+    (call,), _ = await till.open(model="fast")
+    await till.settle(call)
+    assert await again(till, (call, 3)) == 1
+    assert await till.counted() == {mock.id: (3 * NANO, 0), other.id: (0, 0)}
+
+
 async def test_a_budget_that_was_set_later_stays_as_it_is(till: Till) -> None:
     calls, _ = await till.open(2)
     await till.settle(*calls)

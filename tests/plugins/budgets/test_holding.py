@@ -111,6 +111,19 @@ async def test_a_budget_is_of_its_subject_alone(
     assert len((await till.open(3, principal=mine))[0]) == 1
 
 
+async def test_the_budget_of_a_model_holds_under_every_name(sqlite_till: Till) -> None:
+    till = sqlite_till
+    mock, other = [
+        await till.set(amount, scope="model", subject=subject)
+        for amount, subject in ((1, "mock/*"), (5, "other/fast"))
+    ]
+    (call,), refusals = await till.open(5, model="fast")
+    assert "this model" in refusals[0].message
+    assert await till.counted() == {mock.id: (0, NANO), other.id: (0, NANO)}
+    await till.settle(call)
+    assert await till.counted() == {mock.id: (NANO, 0), other.id: (0, 0)}
+
+
 async def test_a_team_has_one_budget_for_all_its_members(sqlite_till: Till) -> None:
     till = sqlite_till
     ann, bob, cyd = [await till.member("acme") for _ in range(3)]
