@@ -11,7 +11,7 @@ from gateway.doors import Finding
 from gateway_stripe.config import nano_of
 from gateway_stripe.orders import Order, find_order, orders_since
 from gateway_stripe.sender import NotAtStripe, asking, id_of
-from gateway_stripe.subscriptions import NEW_PERIODS, price_of
+from gateway_stripe.subscriptions import paid_periods
 from gateway_stripe.tables import customers
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Comparison:
             listed = await self._office.client.v1.invoices.list_async(params)
             invoices = [invoice async for invoice in listed.auto_paging_iter()]
         for invoice in invoices:
-            owed = sum(self._credits.get(price_of(line) or "", 0) for line in invoice.lines.data)
-            if not owed or not invoice.amount_paid or invoice.billing_reason not in NEW_PERIODS:
+            owed = sum(self._credits.get(price, 0) for price in paid_periods(invoice))
+            if not owed:
                 continue
             order = await find_order(self._office.database, invoice.id)
             problem = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from sqlalchemy import select
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway_stripe.config import StripeConfig
     from gateway_stripe.leading import Leading
 
-NEW_PERIODS = frozenset({"subscription_create", "subscription_cycle"})
+_NEW_PERIODS: Final = frozenset({"subscription_create", "subscription_cycle"})
 """Why Stripe makes an invoice for a new period, and not for a change within one."""
 
 
@@ -140,15 +140,13 @@ class Subscriptions:
         if subscription is None:
             return False
         whose = await self.refresh(subscription)
-        if invoice.status != "paid" or invoice.billing_reason not in NEW_PERIODS:
+        prices = paid_periods(invoice)
+        plans = [name for price, name in self._plans.items() if price in prices]
+        nano = sum(nano_of(self._config.plans[name].credits) for name in plans)
+        if not nano:
             return False
         if id_of(invoice.customer) != whose.customer:
             raise Refused("it is another customer's")
-        prices = {price_of(line) for line in invoice.lines.data}
-        plans = [name for price, name in self._plans.items() if price in prices]
-        nano = sum(nano_of(self._config.plans[name].credits) for name in plans)
-        if not nano or not invoice.amount_paid:  # a period on trial costs nothing and brings nothing
-            return False
         period = new_order(
             id=invoice.id,
             tenant=whose.tenant,
@@ -226,7 +224,25 @@ def _payment_of(invoice: stripe.Invoice) -> str | None:
     return next((id_of(each.payment.payment_intent) for each in payments if each.status == "paid"), None)
 
 
-def price_of(line: stripe.InvoiceLineItem) -> str | None:
+def paid_periods(invoice: stripe.Invoice) -> set[str]:
+    """The prices whose new period was paid by an invoice, with money or from the customer's balance at Stripe.
+
+    What is left to settle of a change within the period before is none; nor is what costs nothing, as on trial.
+    """
+    if invoice.status != "paid" or invoice.billing_reason not in _NEW_PERIODS or invoice.total <= 0:
+        return set()
+    lines = [line for line in invoice.lines.data if line.amount > 0 and not _is_change(line)]
+    return {price for line in lines if (price := _price_of(line)) is not None}
+
+
+def _is_change(line: stripe.InvoiceLineItem) -> bool:
+    if line.parent is None:
+        return False
+    details = line.parent.invoice_item_details or line.parent.subscription_item_details
+    return details is not None and details.proration
+
+
+def _price_of(line: stripe.InvoiceLineItem) -> str | None:
     """The id of the price of an invoice's line."""
     pricing = line.pricing
     details = pricing.price_details if pricing is not None else None

@@ -101,9 +101,20 @@ class FakeStripe:
         return self._new("dp_", object="dispute", payment_intent=payment, amount=amount, currency=currency,
                          status="needs_response")  # fmt: skip
 
+    def line(self, price: str, amount: int, *, proration: bool = False) -> dict[str, Any]:
+        """A line of an invoice; `proration` for a change within the period before."""
+        about = {"invoice_item": "ii_1", "proration": proration}
+        parent = {
+            "type": "invoice_item_details",
+            "invoice_item_details": about,
+            "subscription_item_details": None,
+        }
+        return {"id": "il_1", "object": "line_item", "amount": amount, "parent": parent,
+                "pricing": {"price_details": {"price": price}}}  # fmt: skip
+
     def invoice(self, subscription: str, payer: str, price: str, **changes: Any) -> dict[str, Any]:
         """Let a period of a subscription be paid."""
-        line = {"id": "il_1", "object": "line_item", "pricing": {"price_details": {"price": price}}}
+        line = self.line(price, 2000)
         details = {"subscription_details": {"subscription": subscription}}
         values: dict[str, Any] = {
             "customer": payer, "parent": details, "lines": {"object": "list", "data": [line], "has_more": False},

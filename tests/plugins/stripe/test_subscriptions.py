@@ -41,6 +41,28 @@ def test_a_paid_period_brings_credits_once(shop: Shop) -> None:
     assert (shown["id"], shown["status"], shown["total"]) == (invoice["id"], "paid", 2000)
 
 
+def test_a_period_that_is_paid_from_the_balance_brings_credits(shop: Shop) -> None:
+    tenant = shop.tenant()
+    session = subscribed(shop, tenant)
+    invoice = shop.stripe.invoice(session["subscription"], session["customer"], "price_pro", amount_paid=0)
+    assert shop.tell("invoice.paid", invoice) == 200
+    assert shop.balance(tenant) == 2.5
+
+
+def test_lines_of_changes_and_of_what_is_free_bring_no_credits(shop: Shop) -> None:
+    tenant = shop.tenant()
+    session = subscribed(shop, tenant)
+    changed = [
+        shop.stripe.line("price_pro", 900, proration=True),
+        shop.stripe.line("price_pro", 0),
+        shop.stripe.line("price_of_something_else", 1100),
+    ]
+    lines = {"object": "list", "data": changed, "has_more": False}
+    invoice = shop.stripe.invoice(session["subscription"], session["customer"], "price_pro", lines=lines)
+    assert shop.tell("invoice.paid", invoice) == 200
+    assert shop.balance(tenant) == 0
+
+
 @pytest.mark.parametrize("first", ["invoice.paid", "charge.refunded"])
 def test_a_refund_of_a_period_takes_its_credits_back(shop: Shop, first: str) -> None:
     tenant = shop.tenant()
@@ -61,7 +83,8 @@ def test_a_refund_of_a_period_takes_its_credits_back(shop: Shop, first: str) -> 
     "changes",
     [
         {"status": "open"},
-        {"amount_paid": 0},
+        {"amount_paid": 0, "total": 0},
+        {"amount_paid": 0, "total": -500},
         {"billing_reason": "subscription_update"},
         {"customer": "cus_of_somebody_else"},
         {"lines": {"object": "list", "data": [], "has_more": False}},
