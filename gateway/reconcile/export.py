@@ -13,6 +13,8 @@ from gateway.errors import GatewayError
 from gateway.types import NANO, Capability
 
 DAY: Final = 86_400
+_LATEST: Final = 253_402_300_800
+"""The end of the year 9999, Unix seconds."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -53,8 +55,18 @@ def day_of(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
 
 
+def check_moment(where: str, moment: float) -> float:
+    """Give a time back. Raises `GatewayError` for what no calendar has, as milliseconds taken for seconds."""
+    if not 0 <= moment < _LATEST:
+        raise GatewayError(
+            f"{where}: the time {moment:.0f} is not between the years 1970 and 9999: Unix times are in seconds."
+        )
+    return moment
+
+
 def check_span(where: str, start: float, end: float) -> None:
     """Raise `GatewayError` for a bucket that a day cannot hold."""
+    check_moment(where, start)
     if end <= start or start // DAY != (end - 1) // DAY:
         raise GatewayError(
             f"{where}: a bucket goes from {start:.0f} to {end:.0f}; export days of UTC, or parts of them."

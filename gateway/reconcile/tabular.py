@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from gateway.errors import GatewayError
-from gateway.reconcile.export import DAY, Bucket, Export, Line, nano
+from gateway.reconcile.export import DAY, Bucket, Export, Line, check_moment, nano
 
 _COUNTS: Final = (
     "calls",
@@ -76,9 +76,10 @@ def read_csv(where: str, data: bytes, names: Mapping[str, str]) -> Export:
 
 def _moment(place: str, text: str) -> float:
     try:
-        return float(text) if text.replace(".", "", 1).isdigit() else _parsed(text)
+        moment = float(text) if text.replace(".", "", 1).isdigit() else _parsed(text)
     except ValueError as error:
         raise GatewayError(f"{place}: {text!r} is not a time: write ISO 8601 or Unix seconds.") from error
+    return check_moment(place, moment)
 
 
 def _parsed(text: str) -> float:

@@ -92,6 +92,19 @@ def test_pages_of_one_kind_become_one_export(tmp_path: Path) -> None:
         ),
         ("a.csv", "model,cost\nm,1\n", "a.csv: has no column for time. It has: model, cost."),
         ("a.csv", "time,cost\nyesterday,1\n", "a.csv, line 2: 'yesterday' is not a time"),
+        (
+            "a.csv",
+            "time,cost\n1,1\n1795348800000,1\n",
+            "a.csv, line 3: the time 1795348800000 is not between",
+        ),
+        (
+            "a.json",
+            (
+                '{"data":[{"start_time":1795348800000,"end_time":1795348886400,"results":'
+                '[{"object":"organization.costs.result","amount":{"value":1,"currency":"usd"}}]}]}'
+            ),
+            "Unix times are in seconds",
+        ),
         ("a.csv", "time,cost\n2026-11-01,much\n", "a.csv, line 2: cost: 'much' is not a number"),
         ("a.csv", "time,cost\n2026-11-01,1\n2026-11-01,NaN\n", "a.csv, line 3: NaN is no amount of money"),
         ("a.csv", "time,model\n2026-11-01,m\n", "has no column to compare"),
