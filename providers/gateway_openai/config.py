@@ -51,7 +51,13 @@ def resolve(name: str, config: OpenAIConfig) -> Preset:
     # An address of one's own may need no key. What is known of the service still holds.
     # Of an unknown one, calls that it cannot do are refused by itself.
     unknown = Preset(
-        "", catalogue=name, moderates=True, realtime=True, rerank="cohere.rerank", media=ALL_MEDIA
+        "",
+        catalogue=name,
+        strange=(),
+        moderates=True,
+        realtime=True,
+        rerank="cohere.rerank",
+        media=ALL_MEDIA,
     )
     known = PRESETS[chosen] if chosen else unknown
     return msgspec.structs.replace(known, base_url=config.base_url, needs_key=False)

@@ -20,6 +20,7 @@ from gateway.provider.openai_api import (
     VIDEOS,
 )
 from gateway.types import Capability, Dialect
+from gateway_openai.strange import DETAILS, EXTRAS, SIGNATURES
 
 BESIDES: Final[Mapping[Dialect, str]] = {
     "cohere.rerank": "/rerank",
@@ -54,6 +55,8 @@ class Preset(Struct, frozen=True):
     a request is translated."""
     takes_cache_control: bool = False
     """Whether its chats take Anthropic's `cache_control` in the parts of messages."""
+    strange: tuple[bytes, ...] = EXTRAS
+    """What clients give back of others' thoughts that this service never made; strict ones refuse it."""
     realtime: bool = False
     """Whether it has the Realtime API."""
     moderates: bool = False
@@ -95,13 +98,18 @@ PRESETS: Final[Mapping[str, Preset]] = {
     ),
     "deepseek": Preset("https://api.deepseek.com/v1", "deepseek"),
     "fireworks": Preset("https://api.fireworks.ai/inference/v1", "fireworks", has_completions=True),
-    "gemini": Preset("https://generativelanguage.googleapis.com/v1beta/openai", "gemini", media=IMAGES),
+    "gemini": Preset(
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "gemini",
+        strange=DETAILS,
+        media=IMAGES,
+    ),
     "github": Preset("https://models.github.ai/inference", "github", lists_models=False, newest_words=True),
     "groq": Preset("https://api.groq.com/openai/v1", "groq", has_responses=True, media=SOUND),
     "huggingface": Preset("https://router.huggingface.co/v1", "huggingface"),
     "hyperbolic": Preset("https://api.hyperbolic.xyz/v1", "hyperbolic", has_completions=True),
     "jina": Preset("https://api.jina.ai/v1", "jina", lists_models=False, rerank="cohere.rerank"),
-    "minimax": Preset("https://api.minimax.io/v1", "minimax", lists_models=False),
+    "minimax": Preset("https://api.minimax.io/v1", "minimax", lists_models=False, strange=SIGNATURES),
     "mistral": Preset(
         "https://api.mistral.ai/v1",
         "mistral",
@@ -122,6 +130,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         rerank="cohere.rerank",
         has_completions=True,
         takes_cache_control=True,
+        strange=SIGNATURES,
     ),
     "perplexity": Preset("https://api.perplexity.ai", "perplexity", lists_models=False),
     "qwen": Preset(
@@ -143,7 +152,11 @@ PRESETS: Final[Mapping[str, Preset]] = {
         media=PICTURES_AND_SOUND,
     ),
     "vercel": Preset(
-        "https://ai-gateway.vercel.sh/v1", "vercel", newest_words=True, takes_cache_control=True
+        "https://ai-gateway.vercel.sh/v1",
+        "vercel",
+        newest_words=True,
+        takes_cache_control=True,
+        strange=SIGNATURES,
     ),
     "voyage": Preset("https://api.voyageai.com/v1", "voyage", lists_models=False, rerank="voyage.rerank"),
     "xai": Preset("https://api.x.ai/v1", "xai", has_responses=True, realtime=True, media=IMAGES),
@@ -153,6 +166,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         "http://127.0.0.1:4000/v1",
         "litellm",
         needs_key=False,
+        strange=(),
         realtime=True,
         has_responses=True,
         moderates=True,

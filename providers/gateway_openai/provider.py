@@ -26,6 +26,7 @@ from gateway.types import Answer, Attempt, Capability, Dialect, JobRequest, RawH
 from gateway.upstream import Prepared
 from gateway.wire import PLAIN, WIRES, Given
 from gateway_openai.presets import Preset
+from gateway_openai.strange import without
 
 _CHATS: Final[frozenset[Dialect]] = frozenset({"openai.chat", "openrouter.chat"})
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -83,6 +84,8 @@ class OpenAIProvider(Service):
             body = _without_stream_options(body)
         if dialect in _CHATS and call.dialect != "openai.chat" and not self.preset.newest_words:
             body = _in_common_words(body)
+        if dialect in _CHATS and call.dialect == "openai.chat":
+            body = without(body, self.preset.strange)
         if dialect == "openai.video_remix":
             return self._remix(body, credential)
         headers = [(b"content-type", content_type_of(attempt))] if dialect in FORMS else []
