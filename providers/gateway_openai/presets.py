@@ -20,7 +20,7 @@ from gateway.provider.openai_api import (
     VIDEOS,
 )
 from gateway.types import Capability, Dialect
-from gateway_openai.strange import DETAILS, EXTRAS, SIGNATURES
+from gateway_openai.strange import ALL, DETAILS, EXTRAS, SIGNATURES, THOUGHTS
 
 BESIDES: Final[Mapping[Dialect, str]] = {
     "cohere.rerank": "/rerank",
@@ -56,7 +56,8 @@ class Preset(Struct, frozen=True):
     takes_cache_control: bool = False
     """Whether its chats take Anthropic's `cache_control` in the parts of messages."""
     strange: tuple[bytes, ...] = EXTRAS
-    """What clients give back of others' thoughts that this service never made; strict ones refuse it."""
+    """Fields in which others say their thoughts, and this service does not: clients give them back, and strict services
+    refuse them. Most take `reasoning_content`."""
     realtime: bool = False
     """Whether it has the Realtime API."""
     moderates: bool = False
@@ -88,10 +89,11 @@ PRESETS: Final[Mapping[str, Preset]] = {
         moderates=True,
         has_completions=True,
         newest_words=True,
+        strange=ALL,
         realtime=True,
         media=PICTURES_AND_SOUND,  # its Videos API was shut down on 2026-09-24
     ),
-    "cerebras": Preset("https://api.cerebras.ai/v1", "cerebras", has_completions=True),
+    "cerebras": Preset("https://api.cerebras.ai/v1", "cerebras", has_completions=True, strange=ALL),
     "cohere": Preset("https://api.cohere.ai/compatibility/v1", "cohere", lists_models=False),
     "deepinfra": Preset(
         "https://api.deepinfra.com/v1/openai", "deepinfra", has_completions=True, media=PICTURES_AND_SOUND
@@ -101,11 +103,13 @@ PRESETS: Final[Mapping[str, Preset]] = {
     "gemini": Preset(
         "https://generativelanguage.googleapis.com/v1beta/openai",
         "gemini",
-        strange=DETAILS,
+        strange=(*THOUGHTS, *DETAILS),
         media=IMAGES,
     ),
-    "github": Preset("https://models.github.ai/inference", "github", lists_models=False, newest_words=True),
-    "groq": Preset("https://api.groq.com/openai/v1", "groq", has_responses=True, media=SOUND),
+    "github": Preset(
+        "https://models.github.ai/inference", "github", lists_models=False, newest_words=True, strange=ALL
+    ),
+    "groq": Preset("https://api.groq.com/openai/v1", "groq", has_responses=True, strange=ALL, media=SOUND),
     "huggingface": Preset("https://router.huggingface.co/v1", "huggingface"),
     "hyperbolic": Preset("https://api.hyperbolic.xyz/v1", "hyperbolic", has_completions=True),
     "jina": Preset("https://api.jina.ai/v1", "jina", lists_models=False, rerank="cohere.rerank"),
@@ -114,6 +118,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         "https://api.mistral.ai/v1",
         "mistral",
         takes_stream_options=False,
+        strange=ALL,
         moderates=True,
         media=TRANSCRIPTIONS,
     ),

@@ -84,7 +84,7 @@ class OpenAIProvider(Service):
             body = _without_stream_options(body)
         if dialect in _CHATS and call.dialect != "openai.chat" and not self.preset.newest_words:
             body = _in_common_words(body)
-        if dialect in _CHATS and call.dialect == "openai.chat":
+        if dialect in _CHATS:
             body = without(body, self.preset.strange)
         if dialect == "openai.video_remix":
             return self._remix(body, credential)

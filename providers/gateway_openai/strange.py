@@ -1,7 +1,8 @@
-"""Takes out of messages what another service has said of its thoughts, and clients give back as they got it.
+"""Takes out of messages what other services say of their thoughts, and clients give back as they got it.
 
-`reasoning_details` are OpenRouter's (https://openrouter.ai/docs/use-cases/reasoning-tokens), `extra_content` with thought
-signatures is Google's (https://ai.google.dev/gemini-api/docs/openai); the gateway says other providers' thoughts in both.
+`reasoning_content` is DeepSeek's (https://api-docs.deepseek.com/guides/reasoning_model), `reasoning_details` are
+OpenRouter's (https://openrouter.ai/docs/use-cases/reasoning-tokens), `extra_content` with thought signatures is Google's
+(https://ai.google.dev/gemini-api/docs/openai); the gateway says other providers' thoughts in all three.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import msgspec
 
 from gateway.wire.body import UNREADABLE
 
+THOUGHTS: Final = (b"reasoning_content",)
 DETAILS: Final = (b"reasoning_details",)
 SIGNATURES: Final = (b"extra_content",)
 EXTRAS: Final = (*DETAILS, *SIGNATURES)
+ALL: Final = (*THOUGHTS, *EXTRAS)
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_messages = msgspec.json.Decoder(list[Any]).decode
 

@@ -11,6 +11,7 @@ import pytest
 from gateway.testing.fakes import make_call
 from gateway.testing.upstream import FakeUpstream, Reply
 from gateway.types import Attempt, Target
+from gateway.wire import exchange
 
 ANSWER = Reply(
     headers={"content-type": "application/json"},
@@ -47,24 +48,28 @@ async def received(plugin: Any, upstream: FakeUpstream, body: bytes, **config: A
 
 
 @pytest.mark.parametrize(
-    ("config", "details", "signatures"),
+    ("config", "text", "details", "signatures"),
     [
-        ({"preset": "openai"}, False, False),
-        ({"preset": "groq"}, False, False),
-        ({"preset": "qwen"}, False, False),
-        ({"preset": "openrouter"}, True, False),
-        ({"preset": "minimax"}, True, False),
-        ({"preset": "gemini"}, False, True),
-        ({"preset": "litellm"}, True, True),
-        ({}, True, True),
+        ({"preset": "openai"}, False, False, False),
+        ({"preset": "groq"}, False, False, False),
+        ({"preset": "cerebras"}, False, False, False),
+        ({"preset": "mistral"}, False, False, False),
+        ({"preset": "qwen"}, True, False, False),
+        ({"preset": "openrouter"}, True, True, False),
+        ({"preset": "minimax"}, True, True, False),
+        ({"preset": "gemini"}, False, False, True),
+        ({"preset": "litellm"}, True, True, True),
+        ({}, True, True, True),
     ],
 )
 async def test_thoughts_of_others_go_where_they_are_known(
-    plugin: Any, upstream: FakeUpstream, config: dict[str, Any], details: bool, signatures: bool
+    plugin: Any, upstream: FakeUpstream, config: dict[str, Any], text: bool, details: bool, signatures: bool
 ):
     call = {**CALL, "extra_content": SIGNED}
     said = {**PLAIN, "tool_calls": [call], "reasoning_details": DETAILS, "extra_content": SIGNED}
     expected = {**PLAIN, "tool_calls": [call if signatures else CALL]}
+    if not text:
+        del expected["reasoning_content"]
     if details:
         expected["reasoning_details"] = DETAILS
     if signatures:
@@ -73,10 +78,34 @@ async def test_thoughts_of_others_go_where_they_are_known(
     assert json.loads(await received(plugin, upstream, body, **config)) == conversation(expected)
 
 
+@pytest.mark.parametrize(("preset", "thinks"), [("groq", False), ("mistral", False), ("deepseek", True)])
+async def test_thoughts_in_other_dialects_too(plugin: Any, upstream: FakeUpstream, preset: str, thinks: bool):
+    content = [{"type": "thinking", "thinking": "So.", "signature": ""}, {"type": "text", "text": "Hm."}]
+    asked = make_call(
+        {
+            "model": "m",
+            "max_tokens": 9,
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": content},
+                {"role": "user", "content": "Go on"},
+            ],
+        },
+        dialect="anthropic.messages",
+    )
+    upstream.reply(ANSWER)
+    (provider,) = plugin(preset=preset).register_providers()
+    body = exchange(asked, "openai.chat", provider="acme").prepare("m")
+    await provider.send(Attempt(call=asked, target=Target("acme", "m", "openai.chat"), number=1, body=body))
+    said = json.loads(upstream.requests[-1].body)["messages"][1]
+    assert said["content"] == "Hm."
+    assert said.get("reasoning_content") == ("So." if thinks else None)
+
+
 @pytest.mark.parametrize(
     "messages",
     [
-        [PLAIN, RESULT],
+        [{"role": "assistant", "content": "reasoning_content"}, RESULT],
         ["extra_content", {"role": "assistant", "tool_calls": "extra_content"}],
         [{"role": "user", "content": "Hi", "extra_content": SIGNED}],
     ],
