@@ -117,6 +117,16 @@ async def get_response(database: Database, tenant: str, id: str) -> StoredRespon
     return None if row is None else _response_of(row)
 
 
+async def get_answers(database: Database, tenant: str, ids: Collection[str]) -> list[bytes]:
+    """The response objects of these ids, a few hundred at most, as JSON: of as many as there are. Raises `Unavailable`."""
+    found = responses.c
+    query = select(found.response).where(
+        found.tenant == tenant, found.id.in_(ids), found.expires_at > time.time()
+    )
+    async with database.connect() as connection:
+        return list((await connection.execute(query)).scalars())
+
+
 async def get_chain(database: Database, tenant: str, id: str) -> list[StoredResponse]:
     """The response of that id after all that it continues, oldest first.
 

@@ -16,6 +16,7 @@ from gateway.api.responses.background import Runs
 from gateway.api.responses.events import Corrections
 from gateway.api.responses.follow import Follower
 from gateway.api.responses.keeper import Keeper
+from gateway.api.responses.references import with_items
 from gateway.api.responses.reply import KeepingReply
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.pipeline import Pipeline
@@ -52,6 +53,7 @@ class CreateEndpoint(CallEndpoint):
         """Answer one request."""
         try:
             call = await self._call(scope, receive, given)
+            call = await self._with_items(call)
             asked = read_asked(call.body)
             body = await self._body(call, asked)
             if asked.in_background:
@@ -65,6 +67,11 @@ class CreateEndpoint(CallEndpoint):
             self._wire, receive, send, keeper=self._keeper, row=row, corrections=_corrections(asked)
         )
         await self._pipeline.run(msgspec.structs.replace(call, body=body), reply)
+
+    async def _with_items(self, call: Call) -> Call:
+        database, tenant = self._keeper.database, call.principal.tenant
+        body = await with_items(call.body, database, tenant, max_body=self._max_body)
+        return call if body is call.body else msgspec.structs.replace(call, body=body)
 
     async def _body(self, call: Call, asked: Asked) -> bytes:
         previous = asked.previous_response_id

@@ -63,10 +63,10 @@ def history(chain: Sequence[StoredResponse]) -> list[dict[str, Any]]:
     What only the provider that made them could look up is left out: ids, and thoughts without their encrypted form.
     """
     return [
-        portable
+        plain
         for response in chain
         for item in [*_read(response.input), *_output(response)]
-        if (portable := _portable(item)) is not None
+        if (plain := portable(item)) is not None
     ]
 
 
@@ -77,7 +77,8 @@ def listed(chain: Sequence[StoredResponse]) -> list[dict[str, Any]]:
     return [*earlier, *_read(last.input)]
 
 
-def _portable(item: dict[str, Any]) -> dict[str, Any] | None:
+def portable(item: dict[str, Any]) -> dict[str, Any] | None:
+    """Return an item as every provider can read it; None for a thought that only its provider could look up."""
     kind = item.get("type")
     if kind == "reasoning":
         return _without(item, "status") if item.get("encrypted_content") else None

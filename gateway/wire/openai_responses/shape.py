@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final, cast
@@ -33,6 +34,7 @@ _ECHOED: Final[Mapping[str, Any]] = {
     "user": None,
 }
 """The fields of a request that its response repeats, and what stands there when the client did not say."""
+_MADE: Final = re.compile(r"[a-z]+_([0-9a-f]{48})[0-9a-f]{4}")
 _ERRORS: Final[Mapping[int, str]] = {429: "rate_limit_exceeded", 400: "invalid_prompt", 422: "invalid_prompt"}
 
 
@@ -50,6 +52,12 @@ def new_id() -> str:
 def item_id(prefix: str, response_id: str, position: int) -> str:
     """Make the id of an item of a response; no other response has one like it."""
     return f"{prefix}_{response_id.removeprefix('resp_')}{position:04x}"
+
+
+def response_of(item: str) -> str | None:
+    """Return the id of the response that an item with this id is of, where `item_id` has made it; else None."""
+    made = _MADE.fullmatch(item)
+    return f"resp_{made[1]}" if made else None
 
 
 def skeleton(request: ChatRequest, response_id: str, model: str, created: int) -> dict[str, Any]:
