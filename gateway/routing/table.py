@@ -182,9 +182,10 @@ class RoutingTable:
         return bool(self._disabled) and f"{target.provider}/{target.model}" in self._disabled
 
     def _unknown(self, name: str, principal: Principal) -> ModelNotFound:
-        if name in self._disabled:
+        may_know = principal.may_use(name)
+        if may_know and name in self._disabled:
             return ModelNotFound(f"The model '{name}' is disabled.", param="model")
-        if name in self._aliases:
+        if may_know and self._aliases.get(name) == ():
             return ModelNotFound(f"None of the providers of the model '{name}' is enabled.", param="model")
         hint = _nearest(name, (listed for listed, *_ in self._listed(principal, time.time())))
         return ModelNotFound(

@@ -98,6 +98,19 @@ def test_unknown_models(table: RoutingTable, model: str) -> None:
     assert caught.value.param == "model"
 
 
+@pytest.mark.parametrize("name", ["fast", "void", "two/b"])
+def test_names_that_may_not_be_used_are_described_as_if_there_were_none(
+    table: RoutingTable, name: str
+) -> None:
+    limited = Principal(tenant="t", authenticator="test", models=("one/*",))
+    with pytest.raises(ModelNotFound, match=f"'{name}' does not exist or you do not have access to it"):
+        table.model(name, limited)
+    without = Principal(tenant="t", authenticator="test", providers=("words",))
+    if name != "void":
+        with pytest.raises(ModelNotFound, match="does not exist or you do not have access to it"):
+            table.model(name, without)
+
+
 def test_hints(table: RoutingTable) -> None:
     with pytest.raises(ModelNotFound, match="Did you mean 'fast'"):
         table.plan(call("fats"))
