@@ -28,6 +28,8 @@ _LEVELS: Final[Mapping[str, str]] = {
     "max": "XHIGH",
 }
 _JSON: Final = "application/json"
+_SHOWN: Final = "anthropic.messages"
+"""Whose clients are shown thoughts when they ask for some, unless they say otherwise. Gemini shows none by itself."""
 
 
 class _Thinking(Struct, rename="camel"):
@@ -119,7 +121,7 @@ def written_settings(request: ChatRequest, model: str, losses: Losses) -> dict[s
     if request.modalities and not (request.modalities == ("text",) and request.dialect != DIALECT):
         config["responseModalities"] = [kind.upper() for kind in request.modalities]
     config |= _written_format(request.response_format)
-    thinking = _written_reasoning(request.reasoning, model)
+    thinking = _written_reasoning(request.reasoning, model, shows=request.dialect == _SHOWN)
     if thinking:
         config["thinkingConfig"] = thinking
     audio = request.audio
@@ -191,20 +193,25 @@ def _read_reasoning(config: _Thinking | None) -> Reasoning | None:
     )
 
 
-def _written_reasoning(reasoning: Reasoning | None, model: str) -> dict[str, Any]:
-    """Say how much to think in the way that the model's generation understands; both at once would be refused."""
+def _written_reasoning(reasoning: Reasoning | None, model: str, *, shows: bool) -> dict[str, Any]:
+    """Say how much to think in the way that the model's generation understands; both at once would be refused.
+
+    `shows` is whether thoughts are shown where the client asks for some and does not say more.
+    """
     if reasoning is None:
         return {}
     config: dict[str, Any] = {}
-    effort = reasoning.effort
-    if reasoning.budget is not None:
-        config["thinkingBudget"] = reasoning.budget
+    effort, budget = reasoning.effort, reasoning.budget
+    if budget is not None and (effort is None or budget >= 0):
+        config["thinkingBudget"] = budget
     elif effort in _LEVELS and not counts_thoughts(model):
         config["thinkingLevel"] = _LEVELS[effort]
     elif effort is not None:
         config["thinkingBudget"] = budget_of(effort)
     if reasoning.summary is not None:
         config["includeThoughts"] = reasoning.summary != "none"
+    elif shows and budget:
+        config["includeThoughts"] = True
     return config
 
 

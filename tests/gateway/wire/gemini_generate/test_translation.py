@@ -64,11 +64,29 @@ def read(**fields: Any) -> ChatRequest:
         ("gemini-2.5-pro", Reasoning(effort="medium"), {"thinkingBudget": 8192}),
         ("gemini-2.5-flash", Reasoning(effort="none"), {"thinkingBudget": 0}),
         ("gemini-3.5-flash", Reasoning(budget=2000, summary="auto"), {"thinkingBudget": 2000, "includeThoughts": True}),
-        ("gemini-3.5-flash", Reasoning(effort="high", budget=-1, summary="none"), {"thinkingBudget": -1, "includeThoughts": False}),
+        ("gemini-3.5-flash", Reasoning(budget=-1, summary="none"), {"thinkingBudget": -1, "includeThoughts": False}),
+        ("gemini-3.5-flash", Reasoning(effort="low", budget=-1), {"thinkingLevel": "LOW"}),
+        ("gemini-2.5-pro", Reasoning(effort="low", budget=-1), {"thinkingBudget": 1024}),
     ],
 )  # fmt: skip
 def test_how_much_to_think(model: str, reasoning: Reasoning, config: dict[str, Any]) -> None:
     assert written(asked(reasoning=reasoning), model)["generationConfig"] == {"thinkingConfig": config}
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "shows"),
+    [
+        (Reasoning(budget=2000), True),
+        (Reasoning(budget=-1, effort="low"), True),
+        (Reasoning(budget=2000, summary="none"), False),
+        (Reasoning(budget=0), None),
+        (Reasoning(effort="low"), None),
+    ],
+)
+def test_anthropics_clients_that_ask_for_thoughts_see_them(reasoning: Reasoning, shows: bool | None) -> None:
+    request = asked(reasoning=reasoning, dialect="anthropic.messages")
+    config = written(request, "gemini-3.5-flash")["generationConfig"]["thinkingConfig"]
+    assert config.get("includeThoughts") is shows
 
 
 def test_instructions_in_the_midst_are_moved_up() -> None:
