@@ -6,6 +6,8 @@ from gateway.wire.dialect import WireError
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 CR = 13  # as a number: Python finds that in bytes several times as fast
 
 
@@ -13,13 +15,15 @@ class EventSplitter:
     """Holds back the unfinished end of a stream, so that what it returns always consists of whole events.
 
     Line ends become LF: the standard allows CR and CRLF, but then the end of an event depends on the next packet.
+    A byte order mark at the beginning goes, as the standard has it: with it, clients would lose the first event.
     """
 
-    __slots__ = ("_carriage_return", "_rest", "between")
+    __slots__ = ("_at_start", "_carriage_return", "_rest", "between")
 
     def __init__(self) -> None:
         self._rest = b""
         self._carriage_return = False
+        self._at_start = True
         self.between = True
         """Nothing is held back, so that whole events without CR need not go through here."""
 
@@ -27,6 +31,8 @@ class EventSplitter:
         """Return all whole events so far, each ending in an empty line; b"" when none is whole yet."""
         if self._carriage_return or CR in chunk:
             chunk = self._line_feeds(chunk)
+        if self._at_start:
+            chunk = self._unmarked(chunk)
         if not self._rest and chunk.endswith(b"\n\n"):
             self.between = not self._carriage_return
             return chunk
@@ -42,6 +48,14 @@ class EventSplitter:
     def rest(self) -> bytes:
         """The unfinished event at the end; the standard says to discard it when the stream ends."""
         return self._rest
+
+    def _unmarked(self, chunk: bytes) -> bytes:
+        """Take the mark off, once enough of the stream is there to tell."""
+        chunk, self._rest = self._rest + chunk, b""
+        if len(chunk) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(chunk):
+            return chunk
+        self._at_start = False
+        return chunk.removeprefix(_BYTE_ORDER_MARK)
 
     def _line_feeds(self, chunk: bytes) -> bytes:
         if self._carriage_return and chunk.startswith(b"\n"):

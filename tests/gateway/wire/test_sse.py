@@ -38,6 +38,13 @@ def test_any_cut_gives_the_same_events(events: list[str], places: list[int], lin
     assert splitter.rest == b""
 
 
+@given(EVENTS, st.lists(st.integers(0, 10_000)))
+def test_a_byte_order_mark_at_the_beginning_goes(events: list[str], places: list[int]) -> None:
+    stream = "".join(event + "\n\n" for event in events).encode()
+    splitter = sse.EventSplitter()
+    assert b"".join(splitter.feed(packet) for packet in cut(b"\xef\xbb\xbf" + stream, places)) == stream
+
+
 def test_an_unfinished_event_is_held_back() -> None:
     splitter = sse.EventSplitter()
     assert splitter.feed(b"data: 1\n\ndata: 2") == b"data: 1\n\n"
