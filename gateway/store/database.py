@@ -153,7 +153,8 @@ class Database:
             connection = await self.engine.connect()
         except self._connect_errors() as error:
             away = Unavailable("The gateway's database cannot be reached.")
-            away.add_note(f"{self.shown}: {getattr(error, 'orig', None) or error}")  # for the operator only
+            reason = str(getattr(error, "orig", None) or error) or f"no answer within {_POSTGRES_TIMEOUT:g} s"
+            away.add_note(f"{self.shown}: {reason}")  # for the operator only
             raise away from error
         try:
             try:

@@ -159,3 +159,22 @@ async def test_a_connection_that_breaks_while_it_is_given_back_says_so(database:
             await breaks()
     async with database.connect() as connection:
         assert (await connection.execute(text("SELECT 1"))).scalar() == 1
+
+
+async def test_a_server_that_takes_connections_and_says_nothing_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("gateway.store.database._POSTGRES_TIMEOUT", 0.2)
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        database = Database(f"postgresql://root@127.0.0.1:{port}/gw?sslmode=disable")
+        with pytest.raises(Unavailable) as caught:
+            async with database.connect():
+                pass
+        await database.close()
+    assert caught.value.__notes__ == [f"postgresql://root@127.0.0.1:{port}/gw: no answer within 0.2 s"]
