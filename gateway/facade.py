@@ -11,6 +11,7 @@ from gateway.billing import Adjusts, OnSettled
 from gateway.doors import Compares
 from gateway.errors import PluginError
 from gateway.hookspecs import Hooks
+from gateway.interceptor_shape import problem_of
 from gateway.plugin import Plugin
 from gateway.protocols import (
     AdminEndpoint,
@@ -78,7 +79,12 @@ class Facade:
         return _values(found)
 
     def interceptors(self) -> tuple[AroundCall | AroundAttempt | OnFinished, ...]:
-        return _values(self._ask("register_interceptors", AroundCall, AroundAttempt, OnFinished))
+        found = list(self._ask("register_interceptors", AroundCall, AroundAttempt, OnFinished))
+        for registered, interceptor in found:
+            problem = problem_of(interceptor)
+            if problem is not None:
+                raise registered.error("register_interceptors", problem)
+        return _values(found)
 
     def asgi_middleware(self) -> tuple[Middleware, ...]:
         from starlette.middleware import Middleware  # noqa: PLC0415 - commands that serve nothing do without

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +287,48 @@ def test_hook_register_migrations(tmp_path: Path) -> None:
         problem("register_migrations", [tmp_path / "three"])
         == f"service.a: {tmp_path / 'three'} is not a folder"
     )
+
+
+class PlainAroundCall:
+    def around_call(self, call: Any, proceed: Any) -> Any:
+        raise NotImplementedError
+
+
+class GeneratorAroundAttempt:
+    async def around_attempt(self, attempt: Any, proceed: Any) -> Any:
+        yield
+
+
+class OtherArguments:
+    async def around_call(self, request: Any, call_next: Any) -> Any:
+        raise NotImplementedError
+
+
+class AwaitedFinished:
+    async def finished(self, call: Any, outcome: Any) -> None:
+        raise NotImplementedError
+
+
+class HandsOn:
+    def around_call(self, call: Any, proceed: Any) -> Awaitable[Any]:
+        return proceed(call)
+
+
+@pytest.mark.parametrize(
+    ("interceptor", "expected"),
+    [
+        (PlainAroundCall(), "PlainAroundCall.around_call must be an async def"),
+        (GeneratorAroundAttempt(), "GeneratorAroundAttempt.around_attempt must be an async def"),
+        (OtherArguments(), r"OtherArguments.around_call must take \(call, proceed\), not \(request: "),
+        (AwaitedFinished(), "AwaitedFinished.finished must be a plain def"),
+    ],
+)
+def test_an_interceptor_that_cannot_work_is_refused_while_the_gateway_is_built(
+    interceptor: object, expected: str
+) -> None:
+    assert re.search(rf"service\.a: {expected}", problem("register_interceptors", [interceptor]))
+
+
+def test_an_interceptor_may_return_what_proceed_returned() -> None:
+    interceptor = HandsOn()
+    assert fire("register_interceptors", [interceptor]) == (interceptor,)
