@@ -300,7 +300,8 @@ class Pipeline:
         """Fill in what the call consumed and what that cost."""
         call, outcome = running.call, running.outcome
         if outcome.usage is None and running.reader is not None:
-            outcome.usage = running.reader.usage or running.reader.estimate(call)
+            told = running.reader.usage
+            outcome.usage = told if told is not None and told.is_credible() else running.reader.estimate(call)
         if call.capability in MAKES and outcome.usage is not None:
             size, quality = made_as(call)
             outcome.usage = replace(outcome.usage, size=size, quality=quality)

@@ -202,6 +202,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Of the body."""
 
 
+MOST_TOKENS = 2**31 - 1
+"""The most that is believed of a provider, and that a ledger row holds."""
+
+
 class Usage(Struct, frozen=True, kw_only=True):
     """What a call consumed. `prompt_tokens` include the cached ones, `completion_tokens` the reasoning ones."""
 
@@ -234,6 +238,12 @@ class Usage(Struct, frozen=True, kw_only=True):
     """Taken off because the provider did the work in a batch, when it liked; fees of tools are not made less."""
     estimated: bool = False
     """True when the provider never said and the gateway counted by itself."""
+
+    def is_credible(self) -> bool:
+        """Whether the counts of tokens can be true: none is negative, or more than a ledger row holds."""
+        texts = self.prompt_tokens | self.completion_tokens | self.reasoning_tokens
+        # Of numbers joined bit by bit, the sign and the length are those of the worst.
+        return 0 <= texts | self.cached_read_tokens | self.cached_write_tokens <= MOST_TOKENS
 
     def is_text_only(self) -> bool:
         """Whether nothing but text was consumed, as in plain chats."""

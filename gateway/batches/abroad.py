@@ -217,7 +217,7 @@ class Abroad:
             return outcome
         model = outcome.upstream_model or ""
         usage = wire.usage(result.body)
-        if usage is None:  # the call's body is not known any more
+        if usage is None or not usage.is_credible():  # the call's body is not known any more
             usage = replace(wire.estimate(call, result.body), prompt_tokens=prompt)
         outcome.usage = self._pricing.in_batch(usage, self._catalogue, model)
         self._pricing.apply(outcome, self._catalogue, call.received_at, call.principal.tenant)

@@ -8,12 +8,11 @@ from msgspec.json import encode
 
 from gateway.store import Add, Insert, Transition, Write
 from gateway.store.tables import model_calls, outbox, usage_buckets
-from gateway.types import Call, Outcome, Principal, Status, Usage
+from gateway.types import MOST_TOKENS, Call, Outcome, Principal, Status, Usage
 
 BUCKET = 900
 """Usage is rolled up by quarters of an hour of the time a call was received."""
 
-_MOST_TOKENS = 2**31 - 1
 _HIGHEST_COST = 10**17
 _LONGEST_NAME = 200
 _LONGEST_MESSAGE = 1000
@@ -188,18 +187,10 @@ def _tokens(usage: Usage | None) -> tuple[int | None, ...]:
         return None, None, None, None, None
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
     read, written, thoughts = usage.cached_read_tokens, usage.cached_write_tokens, usage.reasoning_tokens
-    # One sum instead of five comparisons: where it fits, each of them does.
-    if (
-        prompt >= 0
-        and completion >= 0
-        and read >= 0
-        and written >= 0
-        and thoughts >= 0
-        and prompt + completion + read + written + thoughts <= _MOST_TOKENS
-    ):
+    if usage.is_credible():
         return prompt, completion, read, written, thoughts
     numbers = (prompt, completion, read, written, thoughts)
-    return tuple([max(0, min(number, _MOST_TOKENS)) for number in numbers])
+    return tuple([max(0, min(number, MOST_TOKENS)) for number in numbers])
 
 
 def _is_usual(outcome: Outcome) -> bool:
@@ -234,7 +225,7 @@ def clean(value: str | None, length: int) -> Any:
 
 def units(usage: Usage) -> str:
     """What is not text, as JSON by the names of `Usage`."""
-    counts = {name: min(max(0, getattr(usage, name)), _MOST_TOKENS) for name in _UNITS}
+    counts = {name: min(max(0, getattr(usage, name)), MOST_TOKENS) for name in _UNITS}
     found: dict[str, Any] = {name: count for name, count in counts.items() if count}
     if usage.size:
         found["size"] = clean(usage.size, 40)

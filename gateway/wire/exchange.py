@@ -75,7 +75,10 @@ class Same(Struct):
 
     def whole(self, body: bytes) -> tuple[bytes, Usage]:
         """Read the usage."""
-        return body, self._wire.usage(body) or self._wire.estimate(self._call, body)
+        usage = self._wire.usage(body)
+        if usage is None or not usage.is_credible():
+            usage = self._wire.estimate(self._call, body)
+        return body, usage
 
     def reader(self) -> StreamReader:
         """Read along."""
@@ -122,7 +125,7 @@ class Translated:
     def whole(self, body: bytes) -> tuple[bytes, Usage]:
         """Decode the provider's answer and encode it for the client."""
         answer = self._provider.decode_answer(body)
-        usage = self._provider.usage(answer, self._request)
+        usage = self._usage(answer)
         return self._client.encode_answer(answer, self._request), usage
 
     def reader(self) -> StreamReader:
@@ -136,7 +139,7 @@ class Translated:
     def whole_of(self, bodies: Sequence[bytes]) -> tuple[bytes, Usage]:
         """Put the choices of all answers into one."""
         answers = [self._provider.decode_answer(body) for body in bodies]
-        usage = added([self._provider.usage(answer, self._request) for answer in answers])
+        usage = added([self._usage(answer) for answer in answers])
         return self._client.encode_answer(merged(answers), self._request), usage
 
     def reader_of(self, speaking: Callable[[], int], /) -> StreamReader:
@@ -145,6 +148,13 @@ class Translated:
         decoders = [provider.decoder() for _ in range(self.copies)]
         prompt = prompt_tokens(self._request)
         return FannedReader(decoders, client.encoder(self._request), prompt=prompt, speaking=speaking)
+
+    def _usage(self, answer: Any) -> Usage:
+        """What the provider said, where that can be true."""
+        usage = self._provider.usage(answer, self._request)
+        return (
+            usage if usage.is_credible() else self._provider.usage(replace(answer, usage=None), self._request)
+        )
 
     def _copies(self, provider: Codec[Any, Any]) -> int:
         request = self._request

@@ -113,8 +113,11 @@ async def test_the_ledger_takes_whatever_comes(
         assert rows[f"after {name}"]["status"] == "success", name
         if not name.startswith("model"):
             assert rows[name]["status"] == ("success" if name.startswith("usage") else "failed"), name
-    for name in ("usage negative", "usage beyond 64 bits"):
-        assert rows[f"{name} True"]["prompt_tokens"] >= 0
+    for name in ("huge", "beyond 64 bits", "negative", "odd details"):
+        for stream in (False, True):
+            row = rows[f"usage {name} {stream}"]
+            assert row["estimated"], (name, stream)
+            assert 0 < row["prompt_tokens"] < 100, (name, stream)
     await check_books(database, served.folder)
     assert served.command("calls").stdout  # as a table, too
 
