@@ -16,6 +16,8 @@ from gateway.cli.work import on_database
 from gateway.commands import command_actor
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from gateway.store import Database
     from gateway.store.key_rows import ApiKey
 
@@ -57,9 +59,14 @@ def create(
 @click.pass_context
 def list_(ctx: click.Context, tenant: str | None, with_inactive: bool, as_json: bool) -> None:
     """List keys, oldest first. With --json one object per line."""
-    from gateway.store.keys import list_keys
+    from gateway.store.keys import list_keys, tenant_keys
 
-    rows = on_database(ctx, lambda database: list_keys(database, tenant, with_inactive=with_inactive))
+    def work(database: Database) -> Awaitable[list[ApiKey]]:
+        if tenant is None:
+            return list_keys(database, with_inactive=with_inactive)
+        return tenant_keys(database, tenant, with_inactive=with_inactive)
+
+    rows = on_database(ctx, work)
     if as_json:
         for row in rows:
             click.echo(json.dumps(record(row)))

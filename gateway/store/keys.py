@@ -97,15 +97,11 @@ async def ensure_key(
     return row, key
 
 
-async def list_keys(
-    database: Database, tenant: str | None = None, *, with_inactive: bool = False
-) -> list[ApiKey]:
-    """All active keys of all tenants or of one, oldest first; with `with_inactive` also the expired and revoked ones."""
+async def list_keys(database: Database, *, with_inactive: bool = False) -> list[ApiKey]:
+    """All active keys of all tenants, oldest first; with `with_inactive` also the expired and revoked ones."""
     now = time.time()
     async with database.connect() as connection:
         query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
-        if tenant is not None:
-            query = query.where(api_keys.c.tenant == tenant)
         found = await many(connection, query, ApiKey)
     return [key for key in found if with_inactive or key.state(now) == "active"]
 
