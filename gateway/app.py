@@ -274,7 +274,7 @@ class Gateway(Starlette):
         """Serve one connection; start first when no lifespan event has done so."""
         if scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
-        elif await self._started_late():
+        elif self._lifecycle.serves_here() or await self._started_late():
             await self.answer(scope, receive, send)
         else:
             unavailable = errors.response(Unavailable("The gateway could not start. Its log says why."))
@@ -300,10 +300,9 @@ class Gateway(Starlette):
             await self.shutdown()
 
     async def _started_late(self) -> bool:
-        """Start with a request, unless that was done; the next one tries again when it fails."""
+        """Start with a request; the next one tries again when that fails."""
         try:
-            if not self._lifecycle.started_here():
-                await self.startup()
+            await self.startup()
         except Exception:
             log.exception("the gateway could not start")
             return False

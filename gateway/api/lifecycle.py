@@ -22,9 +22,13 @@ class Lifecycle:
         self._loop = asyncio.get_running_loop()
         self.started = True
 
+    def serves_here(self) -> bool:
+        """Whether the gateway serves, in the event loop that runs."""
+        return self.started and self._loop is asyncio.get_running_loop()
+
     def started_here(self) -> bool:
         """Whether the gateway serves. Raises `GatewayError` when it does so in another event loop than this."""
-        if self.started and self._loop is not asyncio.get_running_loop():
+        if self.started and not self.serves_here():
             raise GatewayError(
                 "The gateway was started in another event loop, and cannot serve in this one. Start and stop it with "
                 "the application around it: lifespan=gateway.lifespan; in tests: with TestClient(app) as client."

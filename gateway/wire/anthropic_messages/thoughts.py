@@ -14,6 +14,7 @@ import msgspec
 from gateway.wire.anthropic_messages.seals import MARK
 from gateway.wire.anthropic_messages.thinking import calls_unthought
 from gateway.wire.body import UNREADABLE
+from gateway.wire.foreign import without
 
 _SIGNS: Final = (f'"{MARK}'.encode(), b'"signature":""', b'"signature": ""')
 """One of these is in every body that holds such a thought, unless it was written oddly."""
@@ -35,10 +36,9 @@ def as_if_its_own(body: bytes) -> bytes:
     messages = fields.get("messages")
     if not isinstance(messages, list):
         return body
-    kept = [_without(message) for message in cast("list[Any]", messages)]
-    turns = [message for message in kept if message is not None]
+    turns = without(cast("list[Any]", messages), "content", _is_foreign)
     unthought = bool(calls) and _has_budget(fields.get("thinking")) and _goes_on(turns)
-    if kept == messages and not unthought:
+    if turns == messages and not unthought:
         return body
     fields["messages"] = turns
     if unthought:
@@ -76,20 +76,6 @@ def _goes_on(turns: list[Any]) -> bool:
         return calls_unthought(turns)
     except (AttributeError, KeyError, TypeError, IndexError):
         return False  # the provider will say what is wrong with it
-
-
-def _without(message: Any) -> Any:
-    """Return a message without such thoughts; None when nothing else was in it."""
-    if not isinstance(message, dict):
-        return message
-    fields = cast("dict[str, Any]", message)
-    if not isinstance(fields.get("content"), list):
-        return fields
-    blocks = cast("list[Any]", fields["content"])
-    kept = [block for block in blocks if not _is_foreign(block)]
-    if len(kept) == len(blocks):
-        return fields
-    return {**fields, "content": kept} if kept else None
 
 
 def _is_foreign(block: Any) -> bool:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.types import Dialect
 from gateway.wire.body import UNREADABLE
 from gateway.wire.canonical import Thinking, ThinkingEnd
+from gateway.wire.foreign import without
 from gateway.wire.gemini_generate.shapes import DIALECT
 
 _MARK: Final = b"asgi-gateway:"
@@ -64,24 +65,8 @@ def own_thoughts_only(body: bytes) -> bytes:
     contents = fields.get("contents")
     if not isinstance(contents, list):
         return body
-    kept = [_without_foreign(content) for content in cast("list[Any]", contents)]
-    if kept == contents:
-        return body
-    return msgspec.json.encode({**fields, "contents": [content for content in kept if content is not None]})
-
-
-def _without_foreign(content: Any) -> Any:
-    """Return a turn without such thoughts; None when nothing else was in it."""
-    if not isinstance(content, dict):
-        return content
-    fields = cast("dict[str, Any]", content)
-    if not isinstance(fields.get("parts"), list):
-        return fields
-    parts = cast("list[Any]", fields["parts"])
-    kept = [part for part in parts if not _is_foreign(part)]
-    if len(kept) == len(parts):
-        return fields
-    return {**fields, "parts": kept} if kept else None
+    kept = without(cast("list[Any]", contents), "parts", _is_foreign)
+    return body if kept == contents else msgspec.json.encode({**fields, "contents": kept})
 
 
 def _is_foreign(part: Any) -> bool:
